@@ -1,0 +1,1 @@
+"""One module per `clinica-gado` verb: declares options, delegates."""

@@ -1,0 +1,1 @@
+"""What `clinica run` sees: thin adapters between Clinica, nipype and the library."""
