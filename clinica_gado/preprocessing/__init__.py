@@ -1,0 +1,1 @@
+"""From an image as acquired to the grid the networks work on."""

@@ -1,0 +1,104 @@
+"""The registration templates: which one fits an image, and proof that its file is the expected one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from clinica_gado.errors import ResourceError
+from clinica_gado.files import sha256_of
+from clinica_gado.preprocessing.grids import MNI_GRID
+from clinica_gado.preprocessing.images import Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHA256 = {
+    "template_head_T1w.nii.gz": "ce423f7b39511e794a3c0eccec5874d68d1e95143949206eda8ca982018a2e56",
+    "template_brain_T1w.nii.gz": "32a3a292576f039bfd103dc10ee01427a6e339095bf895190bc999df0e2f3824",
+}
+"""Built by `clinica_gado/resources/build_templates.py`."""
+
+CONSTANT_BACKGROUND_FRACTION = 0.3
+"""Skull-stripping leaves at least this share of the field of view at one value."""
+BRAIN_ONLY_MAX_CM3 = 2100.0
+"""A brain with its sulcal CSF is smaller than this; a head, even defaced and cut, is larger."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A T1w template on `MNI_GRID`.
+
+    Attributes
+    ----------
+    name : `head`, `brain`, or the path of the user's file.
+    """
+
+    name: str
+    volume: Volume
+    sha256: str
+
+
+def load_template(name: str) -> Template:
+    """Load a shipped template, `head` or `brain`, after checking its checksum.
+
+    Raises
+    ------
+    ResourceError
+        The file is missing or is not the one shipped.
+    """
+    filename = f"template_{name}_T1w.nii.gz"
+    path = Path(str(files("clinica_gado.resources") / filename))
+    if not path.is_file() or sha256_of(path) != SHA256[filename]:
+        raise ResourceError(f"{path} is missing or altered; reinstall clinica-gado.")
+    return Template(name, _read_on_grid(path), SHA256[filename])
+
+
+def load_user_template(path: Path) -> Template:
+    """Load the user's template, for instance Clinica's own MNI152NLin2009cSym file.
+
+    Raises
+    ------
+    ResourceError
+        The file cannot be read, or is not on the grid of MNI152NLin2009cSym.
+    """
+    if not path.is_file():
+        raise ResourceError(f"The template {path} does not exist; check --template.")
+    return Template(str(path), _read_on_grid(path), sha256_of(path))
+
+
+def _read_on_grid(path: Path) -> Volume:
+    try:
+        image = nib.load(path)
+        data = np.squeeze(np.asarray(image.dataobj, dtype=np.float32))
+    except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise ResourceError(f"The template {path} cannot be read ({error}).") from error
+    if data.shape != MNI_GRID.shape or not np.allclose(image.affine, MNI_GRID.affine, atol=1e-3):
+        raise ResourceError(
+            f"The template {path} is not on the 1 mm grid of MNI152NLin2009cSym: "
+            f"{MNI_GRID.shape} voxels with origin {MNI_GRID.origin} are expected."
+        )
+    return Volume(data, MNI_GRID.affine)
+
+
+def is_brain_only(volume: Volume) -> bool:
+    """Tell a skull-stripped image: constant around, and no larger than a brain.
+
+    Against a whole-head template a brain is inflated until it fills the skull, so the template
+    must fit the image.
+    """
+    background = _most_frequent_value(volume.data)
+    foreground = volume.data != background
+    volume_cm3 = float(foreground.sum()) * float(np.prod(volume.spacing)) / 1000.0
+    is_constant_around = 1.0 - foreground.mean() >= CONSTANT_BACKGROUND_FRACTION
+    return bool(is_constant_around and volume_cm3 <= BRAIN_ONLY_MAX_CM3)
+
+
+def _most_frequent_value(data: NDArray[np.float32]) -> float:
+    values, counts = np.unique(data[::2, ::2, ::2], return_counts=True)
+    return float(values[counts.argmax()])

@@ -1,0 +1,1 @@
+"""Templates shipped with the package, and the script that built them."""
