@@ -30,15 +30,13 @@ class PipelineGroup(click.Group):
 @click.group(cls=PipelineGroup)
 def cli() -> None:
     """Run this package's pipelines on BIDS and CAPS datasets, as `clinica run` does."""
+    _prepare_logging()
+
+
+def _prepare_logging() -> None:
+    # As stock Clinica does, but without nipype's log file in the current folder.
+    import nipype  # noqa: F401  (its import adds the handlers that are removed here)
     from clinica.cmdline import setup_clinica_logging
 
     setup_clinica_logging("INFO")
-    _silence_nipype_console()
-
-
-def _silence_nipype_console() -> None:
-    # As stock Clinica does, but without its log file in the current folder.
-    import nipype  # noqa: F401  (creates the handlers that are removed here)
-
-    nipype_logger = logging.getLogger("nipype")
-    nipype_logger.handlers = [logging.NullHandler()]
+    logging.getLogger("nipype").handlers = [logging.NullHandler()]
