@@ -1,0 +1,1 @@
+"""Networks in pure torch, tensors in and tensors out, and the bundles that carry their weights."""

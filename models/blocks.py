@@ -1,0 +1,149 @@
+"""What the networks are built from. Maps are `(B, C, D, H, W)` throughout."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+OutputMode = Literal["image", "change"]
+
+
+class SynthesisNetwork(nn.Module):
+    """Base of the networks: one image made from one or several, directly or as a change.
+
+    Parameters
+    ----------
+    output
+        `image`: the network's answer is the image, as in the papers. `change`: it is added to the
+        first input, so that what need not change cannot be lost on the way.
+    multiple
+        What every side of the input must be a multiple of.
+    """
+
+    def __init__(self, output: OutputMode, multiple: int) -> None:
+        super().__init__()
+        if output not in ("image", "change"):
+            raise ValueError(f"output is {output!r}; it must be 'image' or 'change'.")
+        self.output = output
+        self.multiple = multiple
+
+    def estimate(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the image or the change, `(B, 1, D, H, W)`, before anything is added."""
+        raise NotImplementedError
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images `(B, C, D, H, W)` into the image asked for, `(B, 1, D, H, W)`."""
+        self._check(images)
+        estimate = self.estimate(images)
+        return estimate if self.output == "image" else images[:, :1] + estimate
+
+    def _check(self, images: torch.Tensor) -> None:
+        if any(side % self.multiple for side in images.shape[2:]):
+            raise ValueError(
+                f"The sides {tuple(images.shape[2:])} must be multiples of {self.multiple}."
+            )
+
+
+class ConvNormAct(nn.Sequential):
+    """3³ convolution, batch norm, ReLU: `(B, in, D, H, W)` to `(B, out, D, H, W)`."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.add_module("conv", nn.Conv3d(in_channels, out_channels, 3, padding=1))
+        self.add_module("norm", nn.BatchNorm3d(out_channels))
+        self.add_module("act", nn.ReLU(inplace=True))
+
+
+class UpConv(nn.Sequential):
+    """Nearest upsampling, then 3³ convolution, batch norm, ReLU: every side is doubled."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.add_module("up", nn.Upsample(scale_factor=2, mode="nearest"))
+        self.add_module("conv", nn.Conv3d(in_channels, out_channels, 3, padding=1))
+        self.add_module("norm", nn.BatchNorm3d(out_channels))
+        self.add_module("act", nn.ReLU(inplace=True))
+
+
+class PointwiseNorm(nn.Sequential):
+    """1³ convolution and batch norm: `(B, in, D, H, W)` to `(B, out, D, H, W)`."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.add_module("conv", nn.Conv3d(in_channels, out_channels, 1))
+        self.add_module("norm", nn.BatchNorm3d(out_channels))
+
+
+class AttentionGate(nn.Module):
+    """Additive attention: weigh the skip by what the level below found (Oktay 2018).
+
+    Both maps have `channels` channels and the same sides; the weight is one number in [0, 1] a
+    voxel. Half as many channels are compared.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        compared = max(channels // 2, 1)
+        self.query = PointwiseNorm(channels, compared)
+        self.key = PointwiseNorm(channels, compared)
+        self.score = PointwiseNorm(compared, 1)
+
+    def forward(self, features: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        """Return `skip` weighted, `(B, C, D, H, W)`; without gradients it is weighted in place."""
+        weight = self.query(features)
+        weight += self.key(skip)
+        weight = self.score(weight.relu_()).sigmoid()
+        return skip * weight if torch.is_grad_enabled() else skip.mul_(weight)
+
+
+class DownConv(nn.Sequential):
+    """Strided 3³ convolution, instance norm, LeakyReLU(0.2): every side is halved."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.add_module("conv", nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1))
+        self.add_module("norm", instance_norm(out_channels))
+        self.add_module("act", nn.LeakyReLU(0.2, inplace=True))
+
+
+class TransposedUp(nn.Sequential):
+    """Transposed 4³ convolution, instance norm, ReLU: every side is doubled."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        conv = nn.ConvTranspose3d(in_channels, out_channels, 4, stride=2, padding=1)
+        self.add_module("conv", conv)
+        self.add_module("norm", instance_norm(out_channels))
+        self.add_module("act", nn.ReLU(inplace=True))
+
+
+class ResidualModule(nn.Module):
+    """`depth` 3³ convolutions in a row, one LeakyReLU(0.2), added to the input: same shape."""
+
+    def __init__(self, channels: int, depth: int) -> None:
+        super().__init__()
+        convs = (nn.Conv3d(channels, channels, 3, padding=1) for _ in range(depth))
+        self.body = nn.Sequential(*convs, nn.LeakyReLU(0.2, inplace=True))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return `features` refined, same shape."""
+        refined: torch.Tensor = self.body(features)
+        refined += features
+        return refined
+
+
+def instance_norm(channels: int) -> nn.GroupNorm:
+    """Return an instance norm without parameters, as one group a channel.
+
+    The same function as `nn.InstanceNorm3d`, 2 to 5 times faster with channels last.
+    """
+    return nn.GroupNorm(channels, channels, affine=False)
+
+
+def start_at_zero(layer: nn.Conv3d) -> None:
+    """Make a layer answer zero, so that an untrained network adds no change."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
