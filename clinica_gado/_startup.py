@@ -45,7 +45,7 @@ class ClinicaPipelinesFinder:
         def exec_module(module: "ModuleType") -> None:
             run_module(module)
             if self in sys.meta_path:
-                sys.meta_path.remove(self)  # type: ignore[arg-type]
+                sys.meta_path.remove(self)
             from clinica_gado._plugins import register
 
             register()
@@ -62,7 +62,7 @@ def install() -> None:
         return
     if any(isinstance(finder, ClinicaPipelinesFinder) for finder in sys.meta_path):
         return
-    sys.meta_path.insert(0, ClinicaPipelinesFinder())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, ClinicaPipelinesFinder())
 
 
 def _opted_out() -> bool:

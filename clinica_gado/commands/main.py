@@ -16,6 +16,12 @@ VERBS = {
 }
 
 
+class _CannotStartError(click.ClickException):
+    """One line for the user; exit code 1 is kept for a run in which some visits failed."""
+
+    exit_code = 2
+
+
 class VerbGroup(click.Group):
     """Group whose commands live in `clinica_gado.commands.<verb>.cli`.
 
@@ -43,18 +49,12 @@ class VerbGroup(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            raise _as_one_line(error) from error
+            # Imported late: only a failing command needs Clinica here.
+            from clinica.utils.exceptions import ClinicaException
 
-
-def _as_one_line(error: Exception) -> Exception:
-    # Imported late: only a failing command needs Clinica here.
-    from clinica.utils.exceptions import ClinicaException
-
-    if not isinstance(error, ClinicaException):
-        return error
-    shown = click.ClickException(str(error))
-    shown.exit_code = 2
-    return shown
+            if not isinstance(error, ClinicaException):
+                raise
+            raise _CannotStartError(str(error)) from error
 
 
 @click.group(
