@@ -1,0 +1,1 @@
+"""One predictor: normalise, pad, run, average, invert."""
