@@ -1,0 +1,89 @@
+"""Structures that take up contrast agent, and what a dose does to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clinica_gado.simulation.anatomy import Head, build_head, meninges_fraction
+from clinica_gado.simulation.labels import BONE, SUBARACHNOID, LabelMap, Tissue
+from clinica_gado.simulation.parameters import HeadParameters
+from clinica_gado.simulation.rendering import (
+    render_concentration,
+    render_signal,
+    tissue_concentration,
+    tissue_signal,
+)
+from clinica_gado.simulation.signal import SpoiledGradientEcho
+from clinica_gado.simulation.vessels import vessel_fraction
+
+SPGR = SpoiledGradientEcho(25.0, 4.6, 30.0)
+
+
+@pytest.fixture(scope="module")
+def head(phantom: LabelMap, parameters: HeadParameters) -> Head:
+    return build_head(phantom, parameters)
+
+
+def test_layers_are_fractions_of_a_voxel(head: Head) -> None:
+    for layer in head.layers:
+        assert layer.fraction.shape == head.tissue.shape
+        assert layer.fraction.min() >= 0
+        assert layer.fraction.max() <= 1
+
+
+def test_each_enhancing_structure_is_there(head: Head) -> None:
+    present = {layer.tissue for layer in head.layers if layer.fraction.any()}
+    assert {Tissue.DURA, Tissue.CHOROID_PLEXUS, Tissue.BLOOD, Tissue.LESION_RIM} <= present
+
+
+def test_dura_lies_in_the_csf_next_to_bone_or_between_the_hemispheres(phantom: LabelMap) -> None:
+    dura = meninges_fraction(phantom, 0.5)
+    assert not dura[~phantom.mask(SUBARACHNOID)].any()
+    assert not dura[phantom.mask(BONE)].any()
+    assert dura.any()
+
+
+def test_same_seed_gives_the_same_vessels(phantom: LabelMap, parameters: HeadParameters) -> None:
+    first, second = (vessel_fraction(phantom, parameters.vessels) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_no_dose_gives_no_concentration(head: Head, parameters: HeadParameters) -> None:
+    assert not render_concentration(head, parameters, 0.0).any()
+
+
+def test_concentration_is_proportional_to_the_dose(head: Head, parameters: HeadParameters) -> None:
+    low, full = (render_concentration(head, parameters, dose) for dose in (0.025, 0.1))
+    np.testing.assert_allclose(4 * low, full, rtol=1e-5, atol=1e-9)
+
+
+def test_blood_holds_between_a_quarter_and_one_millimolar(parameters: HeadParameters) -> None:
+    blood = tissue_concentration(parameters, 0.1)[Tissue.BLOOD]
+    assert 0.25 < blood < 1.0
+
+
+@pytest.mark.parametrize("field_t", [1.5, 3.0])
+def test_order_of_intensities_without_agent_is_that_of_t1w(
+    parameters: HeadParameters, field_t: float
+) -> None:
+    at_field = HeadParameters(**{**vars(parameters), "field_strength_t": field_t})
+    signal = tissue_signal(at_field, SPGR, 0.0)
+    order = [Tissue.CORTICAL_BONE, Tissue.CSF, Tissue.GREY, Tissue.WHITE, Tissue.FAT]
+    assert sorted(order, key=lambda tissue: signal[tissue]) == order
+
+
+def test_agent_brightens_blood_most_and_brain_by_a_few_per_cent(
+    parameters: HeadParameters,
+) -> None:
+    plain, enhanced = (tissue_signal(parameters, SPGR, dose) for dose in (0.0, 0.1))
+    ratio = enhanced[1:] / plain[1:]
+    assert ratio[Tissue.BLOOD - 1] > 1.8
+    assert 1.02 < ratio[Tissue.GREY - 1] < 1.08
+    assert 1.0 < ratio[Tissue.WHITE - 1] < 1.03
+    assert ratio[Tissue.CSF - 1] == pytest.approx(1.0)
+
+
+def test_signal_never_falls_with_a_clinical_dose(head: Head, parameters: HeadParameters) -> None:
+    plain, enhanced = (render_signal(head, parameters, SPGR, dose) for dose in (0.0, 0.1))
+    assert (enhanced >= plain - 1e-3 * plain.max()).all()
