@@ -1,0 +1,41 @@
+"""BIDS datasets: entities, visits, evidence of contrast, and the choice of images."""
+
+from clinica_gado.bids.contrast import Contrast, Evidence, Source, contrast_evidence
+from clinica_gado.bids.decisions import Decision, Role
+from clinica_gado.bids.entities import (
+    BIDS_ORDER,
+    CAPS_ORDER,
+    BidsName,
+    BidsNameError,
+    format_name,
+    parse_name,
+)
+from clinica_gado.bids.filters import EntityFilter, parse_filter
+from clinica_gado.bids.selection import SELECTION_COLUMNS, Job, Selection, select
+from clinica_gado.bids.visits import Problem, Visit, VisitFolder, VisitListing, list_visits
+
+__all__ = [
+    "BIDS_ORDER",
+    "CAPS_ORDER",
+    "SELECTION_COLUMNS",
+    "BidsName",
+    "BidsNameError",
+    "Contrast",
+    "Decision",
+    "EntityFilter",
+    "Evidence",
+    "Job",
+    "Problem",
+    "Role",
+    "Selection",
+    "Source",
+    "Visit",
+    "VisitFolder",
+    "VisitListing",
+    "contrast_evidence",
+    "format_name",
+    "list_visits",
+    "parse_filter",
+    "parse_name",
+    "select",
+]

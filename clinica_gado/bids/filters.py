@@ -1,0 +1,74 @@
+"""Filters by entity, as typed by the user after `--input-filter`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clinica_gado.bids.entities import BidsName, same_label
+from clinica_gado.errors import SelectionError
+
+_CONDITION = re.compile(r"([A-Za-z0-9]+)(!?=)([^\s=]*)")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One `entity=value` (or `!=`); an empty value stands for the absence of the entity."""
+
+    entity: str
+    values: tuple[str, ...]
+    negated: bool
+
+    def matches(self, name: BidsName) -> bool:
+        """Tell whether the name satisfies the condition."""
+        label = name.get(self.entity)
+        equal = any(same_label(self.entity, label, value or None) for value in self.values)
+        return equal is not self.negated
+
+    def __str__(self) -> str:
+        return f"{self.entity}{'!=' if self.negated else '='}{','.join(self.values)}"
+
+
+@dataclass(frozen=True)
+class EntityFilter:
+    """Conditions that must all hold."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def first_unmet(self, name: BidsName) -> Condition | None:
+        """Return the first condition that a name does not satisfy, or None when it passes."""
+        return next((c for c in self.conditions if not c.matches(name)), None)
+
+    def matches(self, name: BidsName) -> bool:
+        """Tell whether the name satisfies every condition."""
+        return self.first_unmet(name) is None
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.conditions))
+
+
+def parse_filter(texts: Iterable[str]) -> EntityFilter:
+    """Read conditions such as `acq=mprage`, `run=1,2`, `rec!=norm`, `rec=` (absent).
+
+    Each text may hold several conditions separated by spaces. Runs are compared as numbers.
+
+    Raises
+    ------
+    SelectionError
+        A text is not of this form.
+    """
+    words = dict.fromkeys(word for text in texts for word in text.split())
+    matches = {word: _CONDITION.fullmatch(word) for word in words}
+    if wrong := [word for word, match in matches.items() if match is None]:
+        raise SelectionError(
+            f"--input-filter cannot read {', '.join(map(repr, wrong))}: write entity=value, "
+            "entity!=value or entity= (absent), as in acq=mprage, run=1,2, rec!=norm."
+        )
+    return EntityFilter(tuple(_condition_of(match) for match in matches.values() if match))
+
+
+def _condition_of(match: re.Match[str]) -> Condition:
+    entity, operator, values = match.groups()
+    labels = tuple(value.removeprefix(f"{entity}-") for value in values.split(","))
+    return Condition(entity, labels, negated=operator == "!=")

@@ -1,0 +1,160 @@
+"""T1w images of a visit, with the metadata that apply to each (BIDS inheritance principle)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from clinica_gado.bids.entities import BidsName, BidsNameError, parse_name, split_name
+from clinica_gado.bids.visits import Visit, VisitFolder, list_entries
+
+_NIFTI = (".nii", ".nii.gz")
+_EXTENSION = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
+_FOLDERS_IN_CACHE = 8
+
+
+@dataclass(frozen=True)
+class T1wImage:
+    """A T1w file; `filename` is its POSIX path relative to the BIDS dataset.
+
+    `present` is false for a link to a file that is not there (an annex not downloaded, say).
+    """
+
+    path: Path
+    filename: str
+    visit: Visit
+    name: BidsName
+    present: bool = True
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A file that looks like a T1w and cannot be one, with the reason in words."""
+
+    filename: str
+    visit: Visit
+    reason: str
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Merged sidecar fields of an image, and what could not be read."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A JSON file, which applies to every image that carries all its entities and its suffix."""
+
+    path: Path
+    name: BidsName
+
+    def applies_to(self, image: BidsName) -> bool:
+        """Tell whether the inheritance principle gives this file's fields to the image."""
+        return (
+            self.name.suffix == image.suffix
+            and self.name.entities.items() <= image.entities.items()
+        )
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Its fields, read once; none, with a note, when the file is corrupt."""
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError, RecursionError):
+            return Metadata(notes=(f"{self.path.name} cannot be read as JSON and was ignored",))
+        if not isinstance(content, dict):
+            return Metadata(notes=(f"{self.path.name} is not a JSON object and was ignored",))
+        return Metadata(content)
+
+
+class DatasetReader:
+    """Reads images and metadata of visits; each folder is listed once while it is in use."""
+
+    def __init__(self, bids: Path) -> None:
+        self._bids = bids
+        self._entries = lru_cache(_FOLDERS_IN_CACHE)(list_entries)
+        self._sidecars = lru_cache(_FOLDERS_IN_CACHE)(self._list_sidecars)
+        self._inherited_by_all = self._list_sidecars(bids)
+
+    def t1w_of(self, folder: VisitFolder) -> tuple[list[T1wImage], list[Unusable]]:
+        """List the T1w in the `anat` folder of a visit, and the files that only look so.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be read.
+        """
+        images: list[T1wImage] = []
+        unusable: list[Unusable] = []
+        anat = folder.path / "anat"
+        for entry in self._entries(anat) if anat.is_dir() else ():
+            if not entry.name.lower().endswith(_NIFTI) or "t1w" not in entry.name.lower():
+                continue
+            filename = anat.relative_to(self._bids).joinpath(entry.name).as_posix()
+            try:
+                name = _checked_name(entry.name, folder)
+            except BidsNameError as error:
+                unusable.append(Unusable(filename, folder.visit, str(error)))
+                continue
+            if name.suffix.lower() == "t1w":
+                path, present = Path(entry.path), entry.is_file()
+                images.append(T1wImage(path, filename, folder.visit, name, present))
+        return images, unusable
+
+    def metadata_of(self, image: T1wImage) -> Metadata:
+        """Merge the sidecars of an image: nearer folders, then more entities, take precedence."""
+        fields: dict[str, Any] = {}
+        notes: list[str] = []
+        for sidecar in self._applicable(image):
+            fields.update(sidecar.metadata.fields)
+            notes += sidecar.metadata.notes
+        return Metadata(fields, tuple(notes))
+
+    def _applicable(self, image: T1wImage) -> list[Sidecar]:
+        found = [s for s in self._inherited_by_all if s.applies_to(image.name)]
+        folder = self._bids
+        for part in Path(image.filename).parent.parts:
+            folder = folder / part
+            found += (s for s in self._sidecars(folder) if s.applies_to(image.name))
+        return found
+
+    def _list_sidecars(self, folder: Path) -> tuple[Sidecar, ...]:
+        found = []
+        for entry in self._entries(folder):
+            if not entry.name.endswith(".json") or "t1w" not in entry.name.lower():
+                continue
+            try:
+                found.append(Sidecar(Path(entry.path), split_name(entry.name)))
+            except BidsNameError:
+                continue
+        return tuple(sorted(found, key=lambda sidecar: len(sidecar.name.entities)))
+
+
+def stem_of(filename: str) -> str:
+    """Return a file name or POSIX path without its extension: `.nii` and `.nii.gz` become one."""
+    return _EXTENSION.sub("", filename)
+
+
+def is_synthetic(image: T1wImage, metadata: Metadata) -> bool:
+    """Tell whether the image was made by a network: its sidecar or its `desc-Synth…` says so."""
+    flagged = str(metadata.fields.get("SyntheticImage", False)).lower() == "true"
+    return flagged or (image.name.get("desc") or "").lower().startswith("synth")
+
+
+def _checked_name(filename: str, folder: VisitFolder) -> BidsName:
+    name = parse_name(filename)
+    expected = folder.visit.participant_id, None if folder.cross_sectional else folder.path.name
+    for entity, label in zip(("sub", "ses"), expected, strict=True):
+        found = f"{entity}-{name.entities[entity]}" if entity in name.entities else None
+        if found not in (label, None):
+            place = label or "a folder without session"
+            raise BidsNameError(f"the name says {found} but the file lies in {place}")
+    return name
