@@ -8,6 +8,7 @@ from torch import nn
 from clinica_gado.models.blocks import (
     AttentionGate,
     ConvNormAct,
+    Decoder,
     OutputMode,
     SynthesisNetwork,
     UpConv,
@@ -52,7 +53,7 @@ class AttentionUNet(SynthesisNetwork):
         upward = list(zip(widths[::-1], widths[-2::-1], strict=False))
         self.ups = nn.ModuleList(UpConv(below, here) for below, here in upward)
         self.gates = nn.ModuleList(AttentionGate(here) for _, here in upward)
-        self.decoders = nn.ModuleList(_double_conv(2 * here, here) for _, here in upward)
+        self.decoders = nn.ModuleList(Decoder(here) for _, here in upward)
         self.head = nn.Conv3d(width, 1, 1)
         if output == "change":
             start_at_zero(self.head)
@@ -62,10 +63,7 @@ class AttentionUNet(SynthesisNetwork):
         features, skips = self._encode(images)
         for up, gate, decoder in zip(self.ups, self.gates, self.decoders, strict=True):
             features = up(features)
-            # The gated skip has no name here, so that it is freed once it is joined.
-            features = torch.cat((gate(features, skips.pop()), features), dim=1)
-            for layer in decoder:  # one by one: an outer call would keep the joined maps alive
-                features = layer(features)
+            features = decoder(gate(features, skips.pop()), features)
         estimate: torch.Tensor = self.head(features)
         return estimate
 

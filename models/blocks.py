@@ -56,6 +56,31 @@ class ConvNormAct(nn.Sequential):
         self.add_module("act", nn.ReLU(inplace=True))
 
 
+class JoinConv(ConvNormAct):
+    """`ConvNormAct` of two maps of `channels` channels each, joined: `(B, channels, D, H, W)`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(2 * channels, channels)
+
+    def forward(self, skip: torch.Tensor, features: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        """Return the joined maps, same sides."""
+        return super().forward(torch.cat((skip, features), dim=1))
+
+
+class Decoder(nn.Module):
+    """Two convolutions that merge a skip with what came up: `(B, channels, D, H, W)` each."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.join = JoinConv(channels)
+        self.refine = ConvNormAct(channels, channels)
+
+    def forward(self, skip: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Return the merged maps, same shape."""
+        merged: torch.Tensor = self.refine(self.join(skip, features))
+        return merged
+
+
 class UpConv(nn.Sequential):
     """Nearest upsampling, then 3³ convolution, batch norm, ReLU: every side is doubled."""
 
@@ -65,6 +90,16 @@ class UpConv(nn.Sequential):
         self.add_module("conv", nn.Conv3d(in_channels, out_channels, 3, padding=1))
         self.add_module("norm", nn.BatchNorm3d(out_channels))
         self.add_module("act", nn.ReLU(inplace=True))
+
+
+class UpHead(nn.Sequential):
+    """Nearest upsampling, 3³ convolution to one map, tanh if bounded: every side is doubled."""
+
+    def __init__(self, in_channels: int, *, bounded: bool) -> None:
+        super().__init__()
+        self.add_module("up", nn.Upsample(scale_factor=2, mode="nearest"))
+        self.conv = nn.Conv3d(in_channels, 1, 3, padding=1)
+        self.add_module("act", nn.Tanh() if bounded else nn.Identity())
 
 
 class PointwiseNorm(nn.Sequential):
