@@ -37,7 +37,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             partial = Path(folder) / path.name
             yield partial
             _flush(partial)
-            os.replace(partial, path)
+            partial.replace(path)
     except OSError as error:
         raise OutputError(
             f"Cannot write {path}: {error.strerror or error}. Check permissions and free space."
@@ -82,7 +82,9 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str, na_values=["n/a", ""], keep_default_na=False)
+        table = pd.read_csv(
+            path, sep="\t", dtype=str, na_values=["n/a", ""], keep_default_na=False, index_col=False
+        )
     except (OSError, ValueError) as error:
         raise SelectionError(f"Cannot read {path} as a tab-separated table: {error}") from error
     missing = [name for name in required if name not in table.columns]

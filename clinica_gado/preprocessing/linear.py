@@ -1,4 +1,4 @@
-"""t1-linear without binaries: N4, affine to MNI152NLin2009cSym, resampling and crop as Clinica does.
+"""t1-linear without binaries: N4, affine to MNI152NLin2009cSym, resampling and Clinica's crop.
 
 The steps and their settings are those of Clinica's `t1-linear` (Bottani 2022, section 2.2), with
 antspyx called directly: Clinica's own `--use-antspy` route warps the image non-linearly.
@@ -78,7 +78,7 @@ def estimate_affine(
             )
         except RuntimeError as error:
             raise RegistrationError(
-                f"ANTs could not register the image ({error}); look at its header and field of view."
+                f"ANTs could not register the image ({error}); look at its header and extent."
             ) from error
         return read_itk_affine(Path(result["fwdtransforms"][0]))
 

@@ -1,4 +1,4 @@
-"""The registration templates: which one fits an image, and proof that its file is the expected one."""
+"""The registration templates: which one fits an image, and whether its file is the one shipped."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Build the two registration templates shipped with the package from whole-head label maps.
 
-Each head is painted with the mean T1w intensity of its tissues, brought to MNI152NLin2009cSym by the
-affine that takes its brain onto the brain-only ICBM 152 2009a symmetric T1w image of nilearn's wheel,
-and averaged with the others and with its mirror image. Run from the project's root:
+Each head is painted with the mean T1w intensity of its tissues, brought to MNI152NLin2009cSym by
+the affine that takes its brain onto the brain-only ICBM 152 2009a symmetric T1w image of nilearn's
+wheel, and averaged with the others and with its mirror image. Run from the project's root:
 
     python clinica_gado/resources/build_templates.py ../shared/labelmaps
 """
@@ -21,7 +21,7 @@ import numpy as np
 
 from clinica_gado.preprocessing.grids import MNI_GRID
 from clinica_gado.preprocessing.images import Volume, to_ants
-from clinica_gado.simulation.labels import BRAIN_LABELS
+from clinica_gado.simulation.labels import BRAIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def bring_to_mni(path: Path, target: ants.ANTsImage) -> list[NDArray[np.float32]
     label_map = nib.load(path)
     labels = np.asarray(label_map.dataobj, dtype=np.int16)
     head = paint(labels, path.parent)
-    in_brain = np.isin(labels, BRAIN_LABELS)
+    in_brain = np.isin(labels, BRAIN)
     affine = label_map.affine
     registered = ants.registration(
         fixed=target,

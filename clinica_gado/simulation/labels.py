@@ -77,6 +77,13 @@ LABELS_OF_TISSUE: dict[Tissue, tuple[int, ...]] = {
     Tissue.SPINAL_CORD: (512,),
 }
 
+FIRST_EXTRACEREBRAL_LABEL = 500
+BRAIN = tuple(
+    label
+    for labels in LABELS_OF_TISSUE.values()
+    for label in labels
+    if 0 < label < FIRST_EXTRACEREBRAL_LABEL
+)
 CORTEX_LEFT, CORTEX_RIGHT = (3,), (42,)
 CEREBRUM, CEREBELLUM = (2, 3, 41, 42), (7, 8, 46, 47)
 WHITE_MATTER = (2, 41)

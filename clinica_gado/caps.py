@@ -1,0 +1,114 @@
+"""Where outputs live in a CAPS dataset, how Clinica's own are found, and what counts as done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clinica_gado.bids import CAPS_ORDER, BidsName, Visit, format_name, parse_name
+
+SPACE = "MNI152NLin2009cSym"
+RESOLUTION = "1x1x1"
+
+
+@dataclass(frozen=True)
+class LinearPaths:
+    """What Clinica's t1-linear leaves for one image."""
+
+    cropped: Path
+    affine: Path
+
+
+@dataclass(frozen=True)
+class RemovalPaths:
+    """Every file that t1-gado-removal writes for one image.
+
+    Attributes
+    ----------
+    image, sidecar : the synthetic non-enhanced T1w on the template's grid, and its JSON.
+    native, native_sidecar : the same on the grid of the source image, on request.
+    linear, linear_sidecar : the preprocessed source, the network's input, and its JSON.
+    affine : ITK affine, template world to source world.
+    mosaic : before, after and change, as PNG.
+    """
+
+    image: Path
+    sidecar: Path
+    native: Path
+    native_sidecar: Path
+    linear: Path
+    linear_sidecar: Path
+    affine: Path
+    mosaic: Path
+
+
+def visit_folder(caps: Path, visit: Visit) -> Path:
+    """Return the folder of a visit."""
+    return caps / "subjects" / visit.participant_id / visit.session_id
+
+
+def qc_folder(caps: Path, pipeline: str) -> Path:
+    """Return the folder of the tables and figures of a pipeline."""
+    return caps / "gado_qc" / pipeline
+
+
+def _source_name(source: Path, visit: Visit) -> BidsName:
+    """Return the source's entities with the session under which CAPS keeps the visit."""
+    name = parse_name(source.name)
+    session = visit.session_id.removeprefix("ses-")
+    return BidsName({**name.entities, "ses": session}, name.suffix, ".nii.gz")
+
+
+def linear_paths(caps: Path, source: Path, visit: Visit) -> LinearPaths:
+    """Return where Clinica's t1-linear puts the cropped image and the affine of `source`."""
+    folder = visit_folder(caps, visit) / "t1_linear"
+    name = _source_name(source, visit).with_entities(space=SPACE, res=RESOLUTION)
+    affine = BidsName(name.entities, "affine", ".mat")
+    return LinearPaths(
+        cropped=folder / format_name(name.with_entities(desc="Crop"), CAPS_ORDER),
+        affine=folder / format_name(affine, CAPS_ORDER),
+    )
+
+
+def removal_paths(caps: Path, source: Path, visit: Visit) -> RemovalPaths:
+    """Return the outputs of t1-gado-removal for `source`; no Clinica or ClinicaDL filter sees them.
+
+    Clinica looks for `*space-…_desc-Crop_res-…`, `*space-…_res-…_T1w` and `*_affine.mat` in the
+    whole session, hence `desc-SynthNCE`, `desc-N4` and `_xfm.mat` here.
+    """
+    folder = visit_folder(caps, visit) / "t1_gado_removal"
+    preprocessing = folder / "preprocessing"
+    name = _source_name(source, visit)
+    on_grid = name.with_entities(space=SPACE, res=RESOLUTION)
+    image = folder / format_name(on_grid.with_entities(desc="SynthNCE"), CAPS_ORDER)
+    native = folder / format_name(name.with_entities(space="T1w", desc="SynthNCE"), CAPS_ORDER)
+    linear = preprocessing / format_name(on_grid.with_entities(desc="N4"), CAPS_ORDER)
+    transform = {**name.entities, "from": SPACE, "to": "T1w", "mode": "image"}
+    figure = BidsName(on_grid.with_entities(desc="SynthNCE").entities, "mosaic", ".png")
+    return RemovalPaths(
+        image=image,
+        sidecar=sidecar_of(image),
+        native=native,
+        native_sidecar=sidecar_of(native),
+        linear=linear,
+        linear_sidecar=sidecar_of(linear),
+        affine=preprocessing / format_name(BidsName(transform, "xfm", ".mat"), CAPS_ORDER),
+        mosaic=qc_folder(caps, "t1-gado-removal") / "figures" / format_name(figure, CAPS_ORDER),
+    )
+
+
+def sidecar_of(image: Path) -> Path:
+    """Return the JSON that goes with a `.nii.gz` or `.nii`."""
+    return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+
+
+def read_sidecar(path: Path) -> Mapping[str, Any] | None:
+    """Return the content of a sidecar, or None when there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,203 @@
+"""Gadolinium removal of one visit: from its contrast-enhanced T1w to the synthetic one in CAPS.
+
+The functions know nothing of nipype: the pipeline's nodes and the tests call them alike.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clinica_gado.bids import Job
+from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths
+from clinica_gado.errors import OutputError
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
+from clinica_gado.preprocessing.linear import (
+    change_in_native_space,
+    correct_bias,
+    read_itk_affine,
+)
+from clinica_gado.preprocessing.t1_linear import LinearOptions, prepare_linear
+from clinica_gado.provenance import INTENDED_USE, generated_by
+
+if TYPE_CHECKING:
+    from clinica_gado.inference import Prediction, Predictor
+
+logger = logging.getLogger(__name__)
+
+PIPELINE = "t1-gado-removal"
+
+
+@dataclass(frozen=True)
+class RemovalSettings:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    model : id or folder of a bundle; None for the one shipped as default.
+    device, precision, flips : see `Predictor`.
+    native_space : also write the result on the grid of the source image.
+    overwrite : replace results that other settings made, and make the others again.
+    """
+
+    bids: Path
+    caps: Path
+    model: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    flips: str = "none"
+    linear: LinearOptions = field(default_factory=LinearOptions)
+    native_space: bool = False
+    overwrite: bool = False
+
+
+@lru_cache(maxsize=1)
+def load_predictor(model: str | None, device: str, precision: str, flips: str) -> Predictor:
+    """Load a bundle once per process.
+
+    Raises
+    ------
+    BundleError, DeviceError
+        The bundle is missing or altered, or the device is not there.
+    """
+    from clinica_gado.inference import Predictor
+    from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
+
+    folder = default_bundle(PIPELINE) if model is None else find_bundle(model)
+    return Predictor(load_bundle(folder), device=device, precision=precision, flips=flips)
+
+
+def predictor_of(settings: RemovalSettings) -> Predictor:
+    """Return the predictor that the settings ask for."""
+    return load_predictor(settings.model, settings.device, settings.precision, settings.flips)
+
+
+def make_request(job: Job, settings: RemovalSettings, model_sha256: str) -> dict[str, Any]:
+    """Return what decides a result: two runs with equal requests on one machine agree."""
+    return {
+        "SourceSha256": sha256_of(job.source),
+        "ModelSha256": model_sha256,
+        "Parameters": {
+            "Precision": settings.precision,
+            "Flips": settings.flips,
+            "Preprocessing": settings.linear.route,
+            "Template": str(settings.linear.template or "shipped"),
+        },
+    }
+
+
+def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
+    """Tell whether CAPS holds the result already.
+
+    A visit is done when the synthetic image and its sidecar are there (those in native space too
+    when asked for) and the sidecar names the same source file by its sha256, the same model and
+    the same parameters. The sidecar is written last, so an interrupted visit is never done.
+
+    Raises
+    ------
+    OutputError
+        CAPS holds a result of another source, model or parameters, and `overwrite` is off.
+    """
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    sidecar = read_sidecar(paths.sidecar)
+    if settings.overwrite or sidecar is None or not paths.image.is_file():
+        return False
+    request = make_request(job, settings, model_sha256)
+    differing = [key for key, value in request.items() if sidecar.get(key) != value]
+    if differing:
+        raise OutputError(
+            f"{paths.image} was made with other settings ({', '.join(differing)} differ); "
+            "add --overwrite_outputs to replace it, or use another CAPS folder."
+        )
+    return not settings.native_space or paths.native_sidecar.is_file()
+
+
+def preprocess(job: Job, settings: RemovalSettings) -> RemovalPaths:
+    """Bring the source of a visit to the template (see `prepare_linear`)."""
+    return prepare_linear(job.source, job.visit, settings.caps, settings.linear)
+
+
+def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
+    """Write the synthetic image of a preprocessed visit; return the flags of its registration."""
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    predictor = predictor_of(settings)
+    before = read_volume(paths.linear)
+    prediction = predictor.predict([before.data])
+    after = Volume(prediction.array, before.affine)
+    linear_sidecar = read_sidecar(paths.linear_sidecar) or {}
+    content = {
+        **make_request(job, settings, predictor.bundle.sha256),
+        **_describe(job, settings, predictor, prediction),
+        "SkullStripped": linear_sidecar.get("SkullStripped", False),
+        "Registration": linear_sidecar.get("Registration", {}),
+        "Change": summarise_change(before.data, after.data),
+    }
+    if settings.native_space:
+        _save_native(job, paths, before, after, content)
+    save_volume(after, paths.image)
+    _save_mosaic(paths, before, after, content)
+    write_json(paths.sidecar, {**content, "SpatialReference": "MNI152NLin2009cSym"})
+    return tuple(linear_sidecar.get("Registration", {}).get("flags", ()))
+
+
+def _describe(
+    job: Job, settings: RemovalSettings, predictor: Predictor, prediction: Prediction
+) -> dict[str, Any]:
+    card = predictor.bundle.card
+    return {
+        "Description": "T1w without contrast, synthesised from a contrast-enhanced T1w",
+        "Sources": [f"bids:raw:{job.source.relative_to(settings.bids).as_posix()}"],
+        "SyntheticImage": True,
+        "IntendedUse": INTENDED_USE,
+        "Model": card.id,
+        "Device": prediction.device,
+        "Precision": prediction.precision,
+        "Notes": list(prediction.notes),
+        "GeneratedBy": generated_by(),
+    }
+
+
+def summarise_change(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """Return how much of the image changed, in words a table can hold.
+
+    `DarkenedFraction` is the share of the head darkened by over a tenth of its median intensity;
+    `MeanChange` is relative to that median.
+    """
+    head = before > 0
+    median = float(np.median(before[head])) if head.any() else 1.0
+    change = (after - before)[head] / median
+    return {
+        "MeanChange": round(float(change.mean()), 5),
+        "DarkenedFraction": round(float((change < -0.1).mean()), 5),
+        "BrightenedFraction": round(float((change > 0.1).mean()), 5),
+    }
+
+
+def _save_native(
+    job: Job, paths: RemovalPaths, before: Volume, after: Volume, content: Mapping[str, Any]
+) -> None:
+    native = correct_bias(read_volume(job.source))
+    change = Volume(after.data - before.data, before.affine)
+    moved = change_in_native_space(change, read_itk_affine(paths.affine), native)
+    # A change may not take a voxel below zero, nor touch the air around a skull-stripped brain.
+    darkest = np.minimum(native.data, 0)
+    synthetic = np.where(native.data == 0, 0, np.maximum(native.data + moved.data, darkest))
+    save_volume(Volume(synthetic.astype(np.float32), native.affine), paths.native)
+    write_json(paths.native_sidecar, {**content, "SpatialReference": "orig"})
+
+
+def _save_mosaic(
+    paths: RemovalPaths, before: Volume, after: Volume, content: Mapping[str, Any]
+) -> None:
+    from clinica_gado.report.figures import save_mosaic
+
+    flags = content["Registration"].get("flags", [])
+    title = "  ·  ".join([paths.image.name.removesuffix("_T1w.nii.gz"), content["Model"], *flags])
+    save_mosaic(before.data, after.data, paths.mosaic, title)

@@ -1,0 +1,101 @@
+"""What became of each visit: told apart from the others, gathered into tables."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from clinica_gado.bids import Job, Problem, Visit
+from clinica_gado.errors import GadoError
+from clinica_gado.files import write_json, write_tsv
+
+logger = logging.getLogger(__name__)
+
+DONE, ALREADY_DONE, FAILED = "done", "already done", "failed"
+
+
+class Outcome(NamedTuple):
+    """The end of one visit: `status` is done, already done or failed; `reason` says why it failed.
+
+    `flags` are doubts about a result that was written all the same.
+    """
+
+    visit: Visit
+    filename: str
+    status: str
+    reason: str = ""
+    flags: tuple[str, ...] = ()
+
+
+def attempt(job: Job, step: Callable[[], tuple[str, ...]]) -> Outcome:
+    """Run a step of a visit; whatever it raises becomes that visit's outcome and no other's."""
+    try:
+        flags = step()
+    except Exception as error:
+        logger.debug("%s", traceback.format_exc())
+        return failure(job, error)
+    return Outcome(job.visit, job.source.name, DONE, "", tuple(flags))
+
+
+def failure(job: Job, error: Exception) -> Outcome:
+    """Return the outcome of a visit that an error ended, in one line."""
+    if isinstance(error, GadoError):
+        reason = str(error)
+    elif isinstance(error, MemoryError):
+        reason = "ran out of memory; use a smaller --n_procs or a machine with more."
+    else:
+        reason = f"unexpected {type(error).__name__}: {_one_line(error)}; please report it."
+    return Outcome(job.visit, job.source.name, FAILED, reason)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def save_outcome(outcome: Outcome, folder: Path) -> Path:
+    """Leave an outcome for the process that gathers them."""
+    path = _outcome_path(folder, outcome.visit)
+    write_json(path, outcome._asdict())
+    return path
+
+
+def read_outcome(folder: Path, visit: Visit) -> Outcome | None:
+    """Return the outcome left for a visit, or None when its process never came to its end."""
+    path = _outcome_path(folder, visit)
+    if not path.is_file():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Outcome(
+        Visit(*content["visit"]),
+        content["filename"],
+        content["status"],
+        content["reason"],
+        tuple(content["flags"]),
+    )
+
+
+def _outcome_path(folder: Path, visit: Visit) -> Path:
+    return folder / f"{visit.participant_id}_{visit.session_id}.json"
+
+
+def write_failures(path: Path, outcomes: Iterable[Outcome], problems: Iterable[Problem]) -> int:
+    """Write failures.tsv, headed even when empty; return the number of failures."""
+    rows = [(*p.visit, p.filename, p.reason) for p in problems]
+    rows += [(*o.visit, o.filename, o.reason) for o in outcomes if o.status == FAILED]
+    columns = ["participant_id", "session_id", "filename", "reason"]
+    write_tsv(path, pd.DataFrame(sorted(rows), columns=columns))
+    return len(rows)
+
+
+def write_images(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write images.tsv: every image treated, doubtful rows first."""
+    order = sorted(outcomes, key=lambda o: (o.status != FAILED, not o.flags, o.visit))
+    rows = [(*o.visit, o.filename, o.status, "; ".join(o.flags)) for o in order]
+    columns = ["participant_id", "session_id", "filename", "status", "flags"]
+    write_tsv(path, pd.DataFrame(rows, columns=columns))

@@ -1,0 +1,177 @@
+"""The t1-linear image of a visit: taken from CAPS when it is there, computed when it is not."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clinica_gado.caps import linear_paths, read_sidecar, removal_paths
+from clinica_gado.errors import InputImageError, RegistrationError
+from clinica_gado.files import atomic_path, sha256_of, write_json
+from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
+from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
+from clinica_gado.preprocessing.linear import (
+    RANDOM_SEED,
+    LinearResult,
+    itk_affine,
+    read_itk_affine,
+    resample_to_grid,
+    run_linear,
+)
+from clinica_gado.preprocessing.plausibility import check_registration
+from clinica_gado.preprocessing.templates import (
+    Template,
+    is_brain_only,
+    load_template,
+    load_user_template,
+)
+
+if TYPE_CHECKING:
+    from clinica_gado.bids import Visit
+    from clinica_gado.caps import RemovalPaths
+
+logger = logging.getLogger(__name__)
+
+ROUTES = ("standard", "clinica")
+MIN_REUSE_CORRELATION = 0.9
+"""Below this a t1_linear image is not the affine of its source: it was warped, or is another's."""
+
+
+@dataclass(frozen=True)
+class LinearOptions:
+    """How to bring an image to the template.
+
+    Attributes
+    ----------
+    route : `standard` (embedded) or `clinica` (the ANTs programs that Clinica itself runs).
+    template : the user's template, or None for the one shipped that fits the image.
+    """
+
+    route: str = "standard"
+    template: Path | None = None
+    seed: int = RANDOM_SEED
+
+
+def prepare_linear(source: Path, visit: Visit, caps: Path, options: LinearOptions) -> RemovalPaths:
+    """Make sure that CAPS holds the preprocessed `source`, its affine and its sidecar.
+
+    In this order: what an earlier run of this pipeline prepared from the very same file with the
+    same options, the image of Clinica's t1-linear, a registration.
+
+    Raises
+    ------
+    InputImageError, RegistrationError, ResourceError, OutputError
+        One line that says what to do.
+    """
+    paths = removal_paths(caps, source, visit)
+    source_sha256 = sha256_of(_readable(source))
+    request = {"SourceSha256": source_sha256, "Options": _describe(options)}
+    if _is_prepared(paths, request):
+        return paths
+    native = read_volume(source)
+    template = choose_template(native, options)
+    reused = _from_clinica(native, source, visit, caps)
+    result = reused or _register(source, native, template, options)
+    _save(paths, result, template, native, {**request, "Reused": reused is not None})
+    return paths
+
+
+def _readable(source: Path) -> Path:
+    try:
+        with source.open("rb"):
+            return source
+    except OSError as error:
+        raise InputImageError(
+            f"{source} cannot be opened ({error.strerror}); check the path and its permissions."
+        ) from error
+
+
+def _describe(options: LinearOptions) -> dict[str, Any]:
+    return {"Route": options.route, "Template": str(options.template or "shipped")}
+
+
+def _is_prepared(paths: RemovalPaths, request: dict[str, Any]) -> bool:
+    sidecar = read_sidecar(paths.linear_sidecar)
+    complete = sidecar is not None and paths.linear.is_file() and paths.affine.is_file()
+    return complete and sidecar is not None and request.items() <= sidecar.items()
+
+
+def choose_template(native: Volume, options: LinearOptions) -> Template:
+    """Return the user's template, or the shipped one that fits: a head's or a brain's."""
+    if options.template is not None:
+        return load_user_template(options.template)
+    return load_template("brain" if is_brain_only(native) else "head")
+
+
+def _register(
+    source: Path, native: Volume, template: Template, options: LinearOptions
+) -> LinearResult:
+    try:
+        if options.route == "clinica":
+            from clinica_gado.preprocessing.ants_programs import run_linear_with_programs
+
+            return run_linear_with_programs(source, template, options.seed)
+        return run_linear(native, template.volume, options.seed)
+    except RegistrationError as error:
+        raise RegistrationError(f"{source}: {error}") from error
+
+
+def _from_clinica(native: Volume, source: Path, visit: Visit, caps: Path) -> LinearResult | None:
+    """Read the image of Clinica's t1-linear if it is what its affine makes of the source."""
+    found = linear_paths(caps, source, visit)
+    if not (found.cropped.is_file() and found.affine.is_file()):
+        return None
+    cropped = read_volume(found.cropped)
+    matrix = read_itk_affine(found.affine)
+    expected = resample_to_grid(native, CROP_GRID, matrix)
+    if cropped.data.shape == CROP_GRID.shape:
+        likeness = float(np.corrcoef(cropped.data.ravel(), expected.data.ravel())[0, 1])
+        if likeness >= MIN_REUSE_CORRELATION:
+            return LinearResult(native, Volume(cropped.data, CROP_GRID.affine), matrix)
+    logger.warning(
+        "%s is not its source moved by its affine (Clinica's --use-antspy warps images); "
+        "it is not used and the image is registered again.",
+        found.cropped,
+    )
+    return None
+
+
+def _save(
+    paths: RemovalPaths,
+    result: LinearResult,
+    template: Template,
+    native: Volume,
+    facts: dict[str, Any],
+) -> None:
+    brain = load_template("brain").volume.data[CROP_SLICES] > 0
+    on_crop = Volume(template.volume.data[CROP_SLICES], CROP_GRID.affine)
+    check = check_registration(result.cropped, on_crop, brain, result.mni_to_native, native)
+    save_volume(result.cropped, paths.linear)
+    save_affine(result.mni_to_native, paths.affine)
+    write_json(
+        paths.linear_sidecar,
+        {
+            "Description": "T1w after N4 and affine registration to MNI152NLin2009cSym, cropped",
+            **facts,
+            "SkullStripped": is_brain_only(native),
+            "Template": template.name,
+            "TemplateSha256": template.sha256,
+            "Registration": asdict(check),
+        },
+    )
+
+
+def save_affine(matrix: np.ndarray, path: Path) -> None:
+    """Write template world to image world as an ITK affine, as Clinica does."""
+    import ants
+
+    with tempfile.TemporaryDirectory() as folder, atomic_path(path) as partial:
+        written = Path(folder) / "affine.mat"
+        ants.write_transform(itk_affine(matrix), str(written))
+        shutil.copyfile(written, partial)

@@ -1,0 +1,1 @@
+"""From pairs of real images to a model bundle."""

@@ -1,0 +1,112 @@
+"""Running a nipype workflow so that no visit can stop or freeze the others."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
+
+if TYPE_CHECKING:
+    from nipype.pipeline.engine import Node
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 2
+"""A node that was running when a worker died may be innocent: it is tried once more, alone."""
+START_METHOD = "spawn"
+"""Forking a process that holds the threads of torch or ITK can freeze the child."""
+
+
+class SteadyMultiProcPlugin(MultiProcPlugin):  # type: ignore[misc]
+    """nipype's MultiProc, which waits for ever for a node whose process was killed, made to go on.
+
+    When a worker dies, the pool is renewed and each node that was running is run once more in a
+    process of its own; one whose process dies again ends with an error, and the others go on.
+    """
+
+    def __init__(self, plugin_args: dict[str, Any]) -> None:
+        super().__init__({**plugin_args, "mp_context": START_METHOD})
+        self._nodes: dict[int, tuple[Node, bool, int]] = {}
+
+    def _submit_job(self, node: Node, updatehash: bool = False) -> int:
+        self._taskid += 1
+        self._nodes[self._taskid] = (node, updatehash, 1)
+        try:
+            self._start(self._taskid, self.pool)
+        except BrokenProcessPool:
+            self.pool.shutdown(wait=False)
+            self.pool = self._new_pool(self.processors)
+            self._start(self._taskid, self.pool)
+        return int(self._taskid)
+
+    def _start(self, taskid: int, pool: ProcessPoolExecutor) -> None:
+        node, updatehash, _ = self._nodes[taskid]
+        future = pool.submit(run_node, node, updatehash, taskid)
+        self._task_obj[taskid] = future
+        future.add_done_callback(lambda ended: self._finish(taskid, ended))
+
+    def _finish(self, taskid: int, ended: Future[dict[str, Any]]) -> None:
+        error = ended.exception()
+        self._taskresult[taskid] = ended.result() if error is None else {"died": error}
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        result: dict[str, Any] | None = self._taskresult.get(taskid)
+        if result is None or "died" not in result:
+            return result
+        node, updatehash, attempts = self._nodes[taskid]
+        if attempts < MAX_ATTEMPTS:
+            self._retry_alone(taskid, node, updatehash, attempts + 1)
+            return None
+        message = f"its process was killed {attempts} times, perhaps for lack of memory"
+        return {"taskid": taskid, "result": node.result, "traceback": [message]}
+
+    def _retry_alone(self, taskid: int, node: Node, updatehash: bool, attempt: int) -> None:
+        logger.warning("A worker died (out of memory?); %s starts again.", node.fullname)
+        del self._taskresult[taskid]
+        self._nodes[taskid] = (node, updatehash, attempt)
+        pool = self._new_pool(1)
+        self._start(taskid, pool)
+        pool.shutdown(wait=False)
+
+    def _new_pool(self, workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            max_workers=workers,
+            initializer=process_initializer,
+            initargs=(self._cwd,),
+            mp_context=get_context(START_METHOD),
+        )
+
+
+class ProgressLog:
+    """Logs each finished visit with an estimate of the time that remains."""
+
+    def __init__(self, total: int, last_node: str, describe: Callable[[Node], str]) -> None:
+        self._total, self._last_node, self._describe = total, last_node, describe
+        self._done, self._started = 0, time.monotonic()
+
+    def __call__(self, node: Node, status: str) -> None:
+        """Take a status of nipype's: start, end or exception."""
+        if node.name != self._last_node or status == "start":
+            return
+        self._done += 1
+        elapsed = time.monotonic() - self._started
+        left = elapsed / self._done * (self._total - self._done)
+        logger.info(
+            "[%d/%d] %s; %s", self._done, self._total, self._describe(node), _remaining(left)
+        )
+
+
+def _remaining(seconds: float) -> str:
+    if seconds < 1:
+        return "nothing left"
+    if seconds < 90:
+        return f"about {seconds:.0f} s left"
+    if seconds < 5400:
+        return f"about {seconds / 60:.0f} min left"
+    return f"about {seconds / 3600:.1f} h left"

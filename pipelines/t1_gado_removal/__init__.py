@@ -1,0 +1,1 @@
+"""Contrast-enhanced T1w in, the T1w without contrast out."""

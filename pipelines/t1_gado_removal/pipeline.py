@@ -1,0 +1,154 @@
+"""The nipype workflow of t1-gado-removal: one chain of two nodes for each visit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nipype.interfaces.utility as nutil
+import nipype.pipeline.engine as npe
+from clinica.pipelines.engine import Pipeline
+from nipype.pipeline.engine import Workflow
+
+from clinica_gado.bids import Job
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings
+from clinica_gado.outcomes import FAILED, Outcome, read_outcome
+from clinica_gado.pipelines.t1_gado_removal.messages import read_job, write_job, write_settings
+from clinica_gado.pipelines.t1_gado_removal.tasks import preprocess_task, synthesise_task
+from clinica_gado.workflow import ProgressLog, SteadyMultiProcPlugin
+
+logger = logging.getLogger(__name__)
+
+LAST_NODE = "Synthesise"
+
+
+class T1GadoRemoval(Pipeline):  # type: ignore[misc]
+    """Contrast-enhanced T1w to T1w without contrast, over the jobs that were selected.
+
+    Clinica's own listing of visits, its prompts and its failure handling are replaced: it takes a
+    contrast-enhanced image for a plain one, asks questions that nobody on a cluster can answer,
+    and stops at the first failed visit.
+    """
+
+    def __init__(
+        self,
+        settings: RemovalSettings,
+        jobs: Sequence[Job],
+        *,
+        base_dir: Path | None = None,
+        caps_name: str | None = None,
+    ) -> None:
+        self.settings, self.jobs = settings, list(jobs)
+        super().__init__(
+            bids_directory=str(settings.bids),
+            caps_directory=str(settings.caps),
+            base_dir=str(base_dir) if base_dir else None,
+            overwrite_caps=settings.overwrite,
+            name=PIPELINE,
+            caps_name=caps_name,
+        )
+
+    def _compute_subjects_and_sessions(self) -> None:
+        self._subjects = [job.visit.participant_id for job in self.jobs]
+        self._sessions = [job.visit.session_id for job in self.jobs]
+
+    def _check_custom_dependencies(self) -> None:
+        pass
+
+    def _check_pipeline_parameters(self) -> None:
+        pass
+
+    def get_input_fields(self) -> list[str]:
+        """Return the fields of the input node."""
+        return ["job"]
+
+    def get_output_fields(self) -> list[str]:
+        """Return the fields of the output node."""
+        return ["outcome"]
+
+    @property
+    def outcomes_folder(self) -> Path:
+        """Where each visit leaves its outcome."""
+        return Path(self.base_dir) / "outcomes"
+
+    def _build_input_node(self) -> None:
+        read = npe.Node(
+            nutil.IdentityInterface(fields=self.get_input_fields()),
+            name="ReadJobs",
+            iterables=[("job", [write_job(job) for job in self.jobs])],
+        )
+        self.connect([(read, self.input_node, [("job", "job")])])
+
+    def _build_core_nodes(self) -> None:
+        preprocess = self._node(preprocess_task, "Preprocess")
+        synthesise = self._node(synthesise_task, LAST_NODE)
+        self.connect(
+            [
+                (self.input_node, preprocess, [("job", "job")]),
+                (preprocess, synthesise, [("job", "job")]),
+                (synthesise, self.output_node, [("outcome", "outcome")]),
+            ]
+        )
+
+    def _node(self, function: Any, name: str) -> npe.Node:
+        output = "outcome" if name == LAST_NODE else "job"
+        interface = nutil.Function(
+            input_names=["job", "settings", "outcomes"], output_names=[output], function=function
+        )
+        node = npe.Node(interface, name=name)
+        node.inputs.settings = write_settings(self.settings)
+        node.inputs.outcomes = str(self.outcomes_folder)
+        return node
+
+    def _build_output_node(self) -> None:
+        pass
+
+    def has_output_connections(self) -> bool:
+        """Return that nothing is to be collected: the nodes write to CAPS themselves."""
+        return True
+
+    def run_all(self, n_procs: int) -> list[Outcome]:
+        """Run every job and return what became of each, in order; no visit stops another."""
+        if not self.jobs:
+            return []
+        share_threads(n_procs)
+        self.outcomes_folder.mkdir(parents=True, exist_ok=True)
+        self.build()
+        plugin_args: dict[str, Any] = {
+            "n_procs": n_procs,
+            "status_callback": ProgressLog(len(self.jobs), LAST_NODE, self._describe),
+        }
+        plugin = SteadyMultiProcPlugin(plugin_args) if n_procs > 1 else "Linear"
+        try:
+            Workflow.run(self, plugin=plugin, plugin_args=plugin_args)
+        except RuntimeError as error:
+            # Visits catch their own errors: what comes here is a process that was killed.
+            logger.debug("nipype: %s", error)
+        outcomes = [self._outcome_of(job) for job in self.jobs]
+        if not self.base_dir_was_specified:
+            shutil.rmtree(self.base_dir, ignore_errors=True)
+        return outcomes
+
+    def _outcome_of(self, job: Job) -> Outcome:
+        found = read_outcome(self.outcomes_folder, job.visit)
+        reason = "its process was killed, perhaps for lack of memory; try a smaller --n_procs."
+        return found or Outcome(job.visit, job.source.name, FAILED, reason)
+
+    def _describe(self, node: npe.Node) -> str:
+        text = node.inputs.job
+        if not text:
+            return "a visit failed"
+        outcome = self._outcome_of(read_job(text))
+        details = "; ".join([outcome.reason, *outcome.flags]).strip("; ")
+        return f"{outcome.visit}: {outcome.status}" + (f" ({details})" if details else "")
+
+
+def share_threads(n_procs: int) -> None:
+    """Divide the processors among the processes, before ITK and torch count them."""
+    threads = str(max(1, (os.cpu_count() or 1) // n_procs))
+    for name in ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, threads)

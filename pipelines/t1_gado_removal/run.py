@@ -1,0 +1,210 @@
+"""A whole run of t1-gado-removal: choose, leave what is done, do the rest, write the tables."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinica.utils.exceptions import ClinicaException
+
+from clinica_gado.bids import Job, Selection, parse_filter, select
+from clinica_gado.caps import qc_folder
+from clinica_gado.console import show_messages
+from clinica_gado.errors import GadoError, OutputError
+from clinica_gado.files import write_json, write_tsv
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings, is_done, predictor_of
+from clinica_gado.outcomes import (
+    ALREADY_DONE,
+    DONE,
+    Outcome,
+    failure,
+    write_failures,
+    write_images,
+)
+from clinica_gado.preprocessing.t1_linear import LinearOptions
+from clinica_gado.provenance import generated_by
+
+if TYPE_CHECKING:
+    from clinica_gado.models.bundle import Bundle
+
+logger = logging.getLogger(__name__)
+
+MEGABYTES_PER_VISIT = 60
+ALL_DONE, SOME_FAILED, NOTHING_STARTED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What decides a run beside the settings of each visit."""
+
+    visits_tsv: Path | None = None
+    input_filter: tuple[str, ...] = ()
+    contrast_tsv: Path | None = None
+    pairs_tsv: Path | None = None
+    n_procs: int = 1
+    working_directory: Path | None = None
+    caps_name: str | None = None
+
+
+def run_from_options(**options: Any) -> int:
+    """Run with the options of the command line; return the exit code."""
+    show_messages()
+    settings, run_options = read_options(options)
+    try:
+        return run(settings, run_options)
+    except ClinicaException as error:
+        logger.error("%s", error)
+        return NOTHING_STARTED
+
+
+def read_options(options: dict[str, Any]) -> tuple[RemovalSettings, RunOptions]:
+    """Turn the command line's options into settings of the visits and of the run."""
+    settings = RemovalSettings(
+        bids=Path(options["bids_directory"]),
+        caps=Path(options["caps_directory"]),
+        model=options["model"],
+        device=options["device"],
+        precision=options["precision"],
+        flips=options["flips"],
+        linear=LinearOptions(options["preprocessing"], _path(options["template"])),
+        native_space=options["native_space"],
+        overwrite=options["overwrite_outputs"],
+    )
+    run_options = RunOptions(
+        visits_tsv=_path(options["subjects_sessions_tsv"]),
+        input_filter=tuple(options["input_filter"]),
+        contrast_tsv=_path(options["contrast_tsv"]),
+        pairs_tsv=_path(options["pairs_tsv"]),
+        n_procs=options["n_procs"],
+        working_directory=_path(options["working_directory"]),
+        caps_name=options["caps_name"],
+    )
+    return settings, run_options
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def run(settings: RemovalSettings, options: RunOptions) -> int:
+    """Treat every visit of a dataset that has a contrast-enhanced T1w; return the exit code.
+
+    Raises
+    ------
+    ClinicaException
+        Nothing could start: one line that says why.
+    """
+    # Imported late: nipype takes seconds, and a wrong option should be told at once.
+    from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
+
+    share_threads(options.n_procs)
+    _check_writable(settings.caps)
+    selection = select(
+        settings.bids,
+        visits_tsv=options.visits_tsv,
+        input_filter=parse_filter(options.input_filter),
+        contrast_tsv=options.contrast_tsv,
+        pairs_tsv=options.pairs_tsv,
+    )
+    bundle = predictor_of(settings).bundle
+    decided, waiting = sort_out(selection.jobs, settings, bundle.sha256)
+    pipeline = T1GadoRemoval(
+        settings, waiting, base_dir=options.working_directory, caps_name=options.caps_name
+    )
+    folder = qc_folder(settings.caps, PIPELINE)
+    write_tsv(folder / "selection.tsv", selection.table)
+    _warn_of_low_space(settings.caps, len(waiting))
+    started = _now()
+    logger.info("%d visits to treat, %d done before.", len(waiting), len(decided))
+    outcomes = [*decided, *pipeline.run_all(options.n_procs)]
+    _write_provenance(folder, settings, bundle, started)
+    return _report(folder, selection, outcomes)
+
+
+def _check_writable(caps: Path) -> None:
+    try:
+        caps.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=caps):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write to the CAPS folder {caps} ({error.strerror}); "
+            "check its permissions, or give another folder."
+        ) from error
+
+
+def sort_out(
+    jobs: Sequence[Job], settings: RemovalSettings, model_sha256: str
+) -> tuple[list[Outcome], list[Job]]:
+    """Return the outcomes known already (done before, or in conflict) and the jobs left to do."""
+    decided: list[Outcome] = []
+    waiting: list[Job] = []
+    for job in jobs:
+        outcome = _decided(job, settings, model_sha256)
+        if outcome is None:
+            waiting.append(job)
+        else:
+            decided.append(outcome)
+    return decided, waiting
+
+
+def _decided(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
+    try:
+        done = is_done(job, settings, model_sha256)
+    except (GadoError, OSError) as error:
+        return failure(job, error)
+    return Outcome(job.visit, job.source.name, ALREADY_DONE) if done else None
+
+
+def _warn_of_low_space(caps: Path, n_visits: int) -> None:
+    needed, free = n_visits * MEGABYTES_PER_VISIT, shutil.disk_usage(caps).free // 2**20
+    if needed > free:
+        logger.warning(
+            "%d MB may be needed in %s and %d MB are free; visits that find no room will fail.",
+            *(needed, caps, free),
+        )
+
+
+def _write_provenance(
+    folder: Path, settings: RemovalSettings, bundle: Bundle, started: str
+) -> None:
+    content = {
+        "Pipeline": PIPELINE,
+        "Started": started,
+        "Ended": _now(),
+        "Model": {"Id": bundle.card.id, "Sha256": bundle.sha256},
+        "Settings": {
+            "Device": settings.device,
+            "Precision": settings.precision,
+            "Flips": settings.flips,
+            "Preprocessing": settings.linear.route,
+            "NativeSpace": settings.native_space,
+        },
+        "GeneratedBy": generated_by(),
+    }
+    write_json(folder / "provenance.json", content)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _report(folder: Path, selection: Selection, outcomes: Sequence[Outcome]) -> int:
+    write_images(folder / "images.tsv", outcomes)
+    n_failures = write_failures(folder / "failures.tsv", outcomes, selection.problems)
+    n_done = sum(outcome.status in (DONE, ALREADY_DONE) for outcome in outcomes)
+    n_flagged = sum(bool(outcome.flags) for outcome in outcomes)
+    if not selection.jobs:
+        logger.warning(
+            "No contrast-enhanced T1w was found; %s says why for each T1w.",
+            folder / "selection.tsv",
+        )
+    logger.info("%d done, %d of them doubtful, %d failed.", n_done, n_flagged, n_failures)
+    logger.info("Tables and pictures are in %s", folder)
+    return SOME_FAILED if n_failures else ALL_DONE

@@ -1,0 +1,34 @@
+"""nipype's view of the steps: text in, text out; each only converts types and calls the library."""
+
+from __future__ import annotations
+
+
+def preprocess_task(job: str, settings: str, outcomes: str) -> str:
+    """Bring the T1w of a visit to the template; a failure is left in `outcomes`."""
+    from pathlib import Path
+
+    from clinica_gado.gado_removal import preprocess
+    from clinica_gado.outcomes import FAILED, attempt, save_outcome
+    from clinica_gado.pipelines.t1_gado_removal.messages import read_job, read_settings
+
+    read, wanted = read_job(job), read_settings(settings)
+    outcome = attempt(read, lambda: preprocess(read, wanted) and ())
+    if outcome.status == FAILED:
+        save_outcome(outcome, Path(outcomes))
+        return ""
+    return job
+
+
+def synthesise_task(job: str, settings: str, outcomes: str) -> str:
+    """Write the synthetic T1w of a preprocessed visit and leave its outcome in `outcomes`."""
+    if not job:
+        return ""
+    from pathlib import Path
+
+    from clinica_gado.gado_removal import synthesise
+    from clinica_gado.outcomes import attempt, save_outcome
+    from clinica_gado.pipelines.t1_gado_removal.messages import read_job, read_settings
+
+    read, wanted = read_job(job), read_settings(settings)
+    outcome = attempt(read, lambda: synthesise(read, wanted))
+    return str(save_outcome(outcome, Path(outcomes)))
