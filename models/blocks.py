@@ -164,8 +164,7 @@ class ResidualModule(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return `features` refined, same shape."""
-        refined: torch.Tensor = self.body(features)
-        refined += features
+        refined: torch.Tensor = features + self.body(features)
         return refined
 
 

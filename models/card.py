@@ -1,0 +1,199 @@
+"""What a model says of itself: `card.json`, read, checked and written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from clinica_gado.errors import BundleError
+from clinica_gado.models.blocks import OutputMode
+
+GRIDS: dict[str, tuple[int, int, int]] = {
+    "mni-1mm": (169, 208, 179),
+    "mni-128": (128, 128, 128),
+}
+"""Grids a network can work on; both cover the field of view of Clinica's cropped t1-linear."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FILE_NAME = re.compile(r"(model|fold-\d{1,2})\.safetensors")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_METRIC_KEYS = ("name", "value", "definition", "data")
+
+
+@dataclass(frozen=True)
+class CardInput:
+    """One input image: its name, and whether zeros may stand in for it when it is missing."""
+
+    name: str
+    may_be_missing: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid a network works on; see `GRIDS`."""
+
+    name: str
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything needed to use a model rightly, and to judge whether to use it at all.
+
+    Attributes
+    ----------
+    id : names the model for good; other weights get another id.
+    task : the pipeline it serves, e.g. `t1-gado-removal`.
+    architecture : name and numbers, see `clinica_gado.models.registry`.
+    inputs : the images in the order of the network's channels.
+    grid : see `GRIDS`.
+    normalisation : rule and numbers, see `clinica_gado.inference.normalisation`.
+    training_data : what it learned from, in words or as a mapping.
+    metrics : each a mapping with `name`, `value`, `definition` and `data`.
+    intended_use, limits, licence : in words; the licence is that of the weights.
+    files : sha256 of each weight file.
+    extra : what else the file says; kept as it is.
+    """
+
+    id: str
+    task: str
+    architecture: Mapping[str, Any]
+    inputs: tuple[CardInput, ...]
+    grid: Grid
+    normalisation: Mapping[str, Any]
+    training_data: Any
+    metrics: tuple[Mapping[str, Any], ...]
+    intended_use: str
+    limits: tuple[str, ...]
+    licence: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output(self) -> OutputMode:
+        """How the network answers: `image`, or `change` to be added to the first input."""
+        mode: OutputMode = self.architecture.get("output", "image")
+        return mode
+
+    def with_files(self, files: Mapping[str, str]) -> Card:
+        """Return the card with the checksums of its weight files."""
+        return replace(self, files=dict(files))
+
+
+def card_from(content: object) -> Card:
+    """Check what a card file says and return it.
+
+    Raises
+    ------
+    BundleError
+        Something is missing or is not what it must be; the message says what.
+    """
+    if not isinstance(content, Mapping):
+        raise BundleError("the card must be a JSON object.")
+    known = [item.name for item in fields(Card) if item.name != "extra"]
+    missing = [name for name in known if name not in content and name != "files"]
+    if missing:
+        raise BundleError(f"the card lacks {', '.join(missing)}.")
+    _check_texts(content)
+    _check_mappings(content)
+    inputs = tuple(_input_from(item) for item in _list_of(content, "inputs"))
+    _check_channels(content["architecture"], inputs)
+    return Card(
+        **{name: content[name] for name in ("id", "task", "architecture", "normalisation")},
+        inputs=inputs,
+        grid=_grid_from(content["grid"]),
+        training_data=content["training_data"],
+        metrics=tuple(_check_metric(item) for item in _list_of(content, "metrics")),
+        intended_use=content["intended_use"],
+        limits=tuple(str(item) for item in _list_of(content, "limits")),
+        licence=content["licence"],
+        files=_check_files(content.get("files", {})),
+        extra={key: value for key, value in content.items() if key not in known},
+    )
+
+
+def card_to_json(card: Card) -> dict[str, Any]:
+    """Return what `card.json` holds; the inverse of `card_from`."""
+    content = {item.name: getattr(card, item.name) for item in fields(card)}
+    extra = content.pop("extra")
+    content["inputs"] = [
+        {"name": item.name, "may_be_missing": item.may_be_missing} for item in card.inputs
+    ]
+    content["grid"] = {"name": card.grid.name, "shape": list(card.grid.shape)}
+    content["metrics"] = [dict(metric) for metric in card.metrics]
+    content["limits"] = list(card.limits)
+    return {**content, **extra}
+
+
+def _check_texts(content: Mapping[str, Any]) -> None:
+    for key in ("id", "task", "intended_use", "licence"):
+        if not isinstance(content[key], str) or not content[key].strip():
+            raise BundleError(f"the card's {key} must be a text that is not empty.")
+    if not _ID.fullmatch(content["id"]):
+        raise BundleError(
+            f"the card's id {content['id']!r} may hold letters, digits, '.', '_' and '-' only."
+        )
+
+
+def _check_mappings(content: Mapping[str, Any]) -> None:
+    for key, needed in (("architecture", "name"), ("normalisation", "rule")):
+        if not isinstance(content[key], Mapping) or needed not in content[key]:
+            raise BundleError(f"the card's {key} must be an object with a {needed!r}.")
+
+
+def _list_of(content: Mapping[str, Any], key: str) -> list[Any]:
+    value = content[key]
+    if not isinstance(value, list):
+        raise BundleError(f"the card's {key} must be a list.")
+    return value
+
+
+def _input_from(item: object) -> CardInput:
+    if isinstance(item, str):
+        return CardInput(item)
+    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+        raise BundleError("each of the card's inputs must be a name, or an object with a 'name'.")
+    return CardInput(item["name"], bool(item.get("may_be_missing", False)))
+
+
+def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ...]) -> None:
+    n_channels = architecture.get("in_channels", 1)
+    if len(inputs) != n_channels:
+        raise BundleError(
+            f"the card lists {len(inputs)} inputs for a network of {n_channels} channels."
+        )
+    if not inputs or inputs[0].may_be_missing:
+        raise BundleError("the card's first input gives the output its scale: it must be there.")
+
+
+def _grid_from(item: object) -> Grid:
+    given = item if isinstance(item, Mapping) else {"name": item}
+    name = given.get("name")
+    if name not in GRIDS:
+        raise BundleError(f"the card's grid is {name!r}; known grids: {', '.join(GRIDS)}.")
+    shape = list(GRIDS[name])
+    if given.get("shape", shape) != shape:
+        raise BundleError(f"the card's grid {name} has the shape {shape}, not {given['shape']}.")
+    return Grid(name, GRIDS[name])
+
+
+def _check_metric(item: object) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping) or any(key not in item for key in _METRIC_KEYS):
+        raise BundleError(f"each of the card's metrics must have {', '.join(_METRIC_KEYS)}.")
+    return item
+
+
+def _check_files(files: object) -> Mapping[str, str]:
+    if not isinstance(files, Mapping):
+        raise BundleError("the card's files must be an object from names to sha256.")
+    for name, digest in files.items():
+        if not _FILE_NAME.fullmatch(name):
+            raise BundleError(
+                f"the card lists the file {name!r}; weight files are called "
+                "model.safetensors, or fold-0.safetensors and so on."
+            )
+        if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
+            raise BundleError(f"the card's sha256 of {name} is not 64 hexadecimal digits.")
+    return files
