@@ -64,7 +64,12 @@ class SteadyMultiProcPlugin(MultiProcPlugin):  # type: ignore[misc]
             self._retry_alone(taskid, node, updatehash, attempts + 1)
             return None
         message = f"its process was killed {attempts} times, perhaps for lack of memory"
-        return {"taskid": taskid, "result": node.result, "traceback": [message]}
+        return {"taskid": taskid, "result": None, "traceback": [message], "killed": True}
+
+    def _report_crash(self, node: Node, result: dict[str, Any] | None = None) -> str:
+        if result is not None and result.get("killed"):
+            return "none: a killed process leaves no crash file"
+        return str(super()._report_crash(node, result))
 
     def _retry_alone(self, taskid: int, node: Node, updatehash: bool, attempt: int) -> None:
         logger.warning("A worker died (out of memory?); %s starts again.", node.fullname)

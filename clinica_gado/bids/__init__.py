@@ -1,6 +1,6 @@
 """BIDS datasets: entities, visits, evidence of contrast, and the choice of images."""
 
-from clinica_gado.bids.contrast import Contrast, Evidence, Source, contrast_evidence
+from clinica_gado.bids.contrast import NO_EVIDENCE, Contrast, Evidence, Source, contrast_evidence
 from clinica_gado.bids.decisions import Decision, Role
 from clinica_gado.bids.entities import (
     BIDS_ORDER,
@@ -17,6 +17,7 @@ from clinica_gado.bids.visits import Problem, Visit, VisitFolder, VisitListing, 
 __all__ = [
     "BIDS_ORDER",
     "CAPS_ORDER",
+    "NO_EVIDENCE",
     "SELECTION_COLUMNS",
     "BidsName",
     "BidsNameError",

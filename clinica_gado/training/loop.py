@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,16 @@ class TrainingConfig:
     seed: int = 0
 
 
-def train(network: nn.Module, pairs: Sequence[ScaledPair], config: TrainingConfig) -> nn.Module:
-    """Fit a change-mode network to pairs and return the average of its weights over the run."""
+def train(
+    network: nn.Module,
+    pairs: Sequence[ScaledPair],
+    config: TrainingConfig,
+    on_progress: Callable[[nn.Module], None] = lambda average: None,
+) -> nn.Module:
+    """Fit a network to pairs and return the running average of its weights.
+
+    `on_progress` is given that average now and then, to keep it should the run be interrupted.
+    """
     torch.manual_seed(config.seed)
     sampler = PatchSampler(pairs, config.patch_size, np.random.default_rng(config.seed))
     network.train().to(memory_format=torch.channels_last_3d)
@@ -73,6 +81,7 @@ def train(network: nn.Module, pairs: Sequence[ScaledPair], config: TrainingConfi
         if step % LOG_EVERY_STEPS == 0:
             _log_progress(step, config.steps, losses, time.monotonic() - started)
             losses.clear()
+            on_progress(average.module)
     return average.module.eval()
 
 

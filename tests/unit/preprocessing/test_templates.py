@@ -1,0 +1,69 @@
+"""The shipped templates, and which of them fits an image."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from clinica_gado.errors import ResourceError
+from clinica_gado.preprocessing import templates
+from clinica_gado.preprocessing.grids import MNI_GRID
+from clinica_gado.preprocessing.images import Volume
+from clinica_gado.preprocessing.templates import is_brain_only, load_template, load_user_template
+
+
+def ball(radius_mm, background=0.0, noise=0.0):
+    axes = np.mgrid[-60:60, -60:60, -60:60] * 2.0
+    inside = np.sqrt((axes**2).sum(axis=0)) < radius_mm
+    rng = np.random.default_rng(0)
+    data = np.where(inside, rng.uniform(50, 100, inside.shape), background)
+    data += noise * rng.random(inside.shape)
+    return Volume(data.astype(np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+@pytest.mark.parametrize("name", ["head", "brain"])
+def test_a_shipped_template_is_on_the_grid_of_clinica_and_symmetric(name):
+    template = load_template(name)
+    assert template.volume.data.shape == MNI_GRID.shape
+    np.testing.assert_array_equal(template.volume.data, template.volume.data[::-1])
+    assert template.sha256 == templates.SHA256[f"template_{name}_T1w.nii.gz"]
+
+
+def test_the_brain_template_is_the_brain_of_the_head_template():
+    head, brain = load_template("head").volume.data, load_template("brain").volume.data
+    inside = brain > 0
+    np.testing.assert_array_equal(brain[inside], head[inside])
+    assert 1200 < inside.sum() / 1000 < 2100
+
+
+def test_an_altered_template_is_refused(monkeypatch):
+    monkeypatch.setitem(templates.SHA256, "template_head_T1w.nii.gz", "0" * 64)
+    with pytest.raises(ResourceError, match="missing or altered"):
+        load_template("head")
+
+
+def test_a_template_on_another_grid_is_refused(tmp_path):
+    path = tmp_path / "t.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((10, 10, 10), np.float32), np.eye(4)), path)
+    with pytest.raises(ResourceError, match="not on the 1 mm grid"):
+        load_user_template(path)
+
+
+def test_an_absent_template_is_refused(tmp_path):
+    with pytest.raises(ResourceError, match="--template"):
+        load_user_template(tmp_path / "absent.nii")
+
+
+@pytest.mark.parametrize(
+    ("volume", "expected"),
+    [
+        (ball(70), True),
+        (ball(70, background=-1.0), True),
+        (ball(95), False),
+        (ball(70, noise=5.0), False),
+    ],
+    ids=["brain", "other background", "head size", "noise around"],
+)
+def test_a_brain_alone_is_constant_around_and_small(volume, expected):
+    assert is_brain_only(volume) is expected

@@ -1,0 +1,61 @@
+"""Names in CAPS: right for Clinica's order, invisible to the filters of Clinica and ClinicaDL."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from clinica_gado.bids import Visit
+from clinica_gado.caps import linear_paths, removal_paths
+
+CAPS = Path("caps")
+VISIT = Visit("sub-01", "ses-M000")
+SOURCE = Path("bids/sub-01/ses-M000/anat/sub-01_ses-M000_ce-gadolinium_run-02_T1w.nii.gz")
+
+FOREIGN_PATTERNS = [
+    "*space-MNI152NLin2009cSym_desc-Crop_res-1x1x1_T1w.nii*",
+    "*space-MNI152NLin2009cSym_res-1x1x1_T1w.nii*",
+    "*space-MNI152NLin2009cSym_res-1x1x1_affine.mat",
+    "*_affine.mat",
+    "sub-*_ses-*_t1w.nii*",
+    "*_segm-graymatter*",
+]
+
+
+def test_the_synthetic_image_keeps_the_entities_of_its_source_in_clinicas_order():
+    paths = removal_paths(CAPS, SOURCE, VISIT)
+    folder = CAPS / "subjects/sub-01/ses-M000/t1_gado_removal"
+    stem = "sub-01_ses-M000_ce-gadolinium_run-02_space-MNI152NLin2009cSym_desc-SynthNCE_res-1x1x1"
+    assert paths.image == folder / f"{stem}_T1w.nii.gz"
+    assert paths.sidecar == folder / f"{stem}_T1w.json"
+    native = "sub-01_ses-M000_ce-gadolinium_run-02_space-T1w_desc-SynthNCE_T1w.nii.gz"
+    assert paths.native == folder / native
+
+
+def test_a_visit_without_session_is_written_under_m000():
+    source = Path("bids/sub-02/anat/sub-02_ce-gadolinium_T1w.nii")
+    name = removal_paths(CAPS, source, Visit("sub-02", "ses-M000")).image.name
+    assert name.startswith("sub-02_ses-M000_ce-gadolinium_space-")
+    assert name.endswith("_T1w.nii.gz")
+
+
+@pytest.mark.parametrize("pattern", FOREIGN_PATTERNS)
+def test_no_filter_of_clinica_or_clinicadl_finds_our_files(pattern):
+    paths = removal_paths(CAPS, SOURCE, VISIT)
+    names = [path.name for path in vars(paths).values()]
+    assert not [name for name in names if fnmatch(name, pattern)]
+
+
+def test_the_affine_carries_its_direction():
+    name = removal_paths(CAPS, SOURCE, VISIT).affine.name
+    assert "from-MNI152NLin2009cSym_to-T1w_mode-image" in name
+
+
+def test_clinicas_own_t1_linear_is_looked_for_under_its_own_name():
+    found = linear_paths(CAPS, SOURCE, VISIT)
+    stem = "sub-01_ses-M000_ce-gadolinium_run-02_space-MNI152NLin2009cSym"
+    folder = CAPS / "subjects/sub-01/ses-M000/t1_linear"
+    assert found.cropped == folder / f"{stem}_desc-Crop_res-1x1x1_T1w.nii.gz"
+    assert found.affine == folder / f"{stem}_res-1x1x1_affine.mat"

@@ -1,0 +1,56 @@
+"""A killed process ends its own node and no other."""
+
+from __future__ import annotations
+
+import nipype.interfaces.utility as nutil
+import nipype.pipeline.engine as npe
+import pytest
+
+from clinica_gado.workflow import ProgressLog, SteadyMultiProcPlugin
+
+
+def write_or_die(number, folder):
+    import os
+    import signal
+    import time
+    from pathlib import Path
+
+    Path(folder, f"started-{number}-{os.getpid()}").touch()
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.2)
+    Path(folder, f"done-{number}").touch()
+    return number
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_tried_again_alone_and_the_others_end_well(tmp_path):
+    node = npe.Node(
+        nutil.Function(
+            input_names=["number", "folder"], output_names=["out"], function=write_or_die
+        ),
+        name="work",
+        iterables=[("number", [0, 1, 2, 3])],
+    )
+    node.inputs.folder = str(tmp_path)
+    workflow = npe.Workflow("steady", base_dir=str(tmp_path / "work"))
+    workflow.add_nodes([node])
+    with pytest.raises(RuntimeError, match="killed 2 times"):
+        workflow.run(plugin=SteadyMultiProcPlugin({"n_procs": 2}))
+    assert sorted(p.name for p in tmp_path.glob("done-*")) == ["done-0", "done-2", "done-3"]
+    assert len(list(tmp_path.glob("started-1-*"))) == 2
+
+
+def test_progress_counts_the_last_node_of_each_visit_only(caplog):
+    class Node:
+        name = "last"
+
+    progress = ProgressLog(2, "last", lambda node: "sub-01: done")
+    with caplog.at_level("INFO", "clinica_gado"):
+        progress(Node(), "start")
+        progress(Node(), "end")
+        progress(Node(), "end")
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        "[1/2] sub-01: done",
+        "[2/2] sub-01: done",
+    ]
