@@ -9,7 +9,7 @@ that the maps are never joined.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
@@ -72,8 +72,8 @@ def _fold_up_head(block: nn.Module) -> nn.Module:
 
 
 def _without_norm(block: nn.Module) -> nn.Conv3d:
-    conv, norm = block.get_submodule("conv"), block.get_submodule("norm")
-    return fuse_conv_bn_eval(conv, norm)  # type: ignore[type-var]
+    conv = cast("nn.Conv3d", block.get_submodule("conv"))
+    return fuse_conv_bn_eval(conv, cast("nn.BatchNorm3d", block.get_submodule("norm")))
 
 
 _RULES: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
@@ -105,9 +105,9 @@ def upsampling_conv(conv: nn.Module) -> nn.ConvTranspose3d:
     return transposed
 
 
-def _conv_like(conv: nn.Conv3d, weight: torch.Tensor, bias: nn.Parameter | None) -> nn.Conv3d:
+def _conv_like(conv: nn.Conv3d, weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Conv3d:
     out_channels, in_channels = weight.shape[:2]
     part = nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False, device="meta")
     part.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
-    part.bias = bias
+    part.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
     return part

@@ -1,0 +1,94 @@
+"""A visit's images as a network takes them: in the card's order, on one grid, on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from clinica_gado.errors import InputImageError
+from clinica_gado.inference.normalisation import Normalisation, Scale
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from clinica_gado.models.card import Card
+
+Images = Sequence[Any] | Mapping[str, Any]
+"""Arrays in the card's order, or by the card's names."""
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """Images ready for a network.
+
+    Attributes
+    ----------
+    first : the first input as it came, float32, (X, Y, Z).
+    scale : intensity scale of the first input.
+    stacked : all inputs, normalised, (1, C, X, Y, Z); zeros for a missing one.
+    """
+
+    first: NDArray[np.float32]
+    scale: Scale
+    stacked: torch.Tensor
+
+
+def prepare_images(images: Images, card: Card, normalisation: Normalisation) -> PreparedImages:
+    """Order, check and normalise the images of a visit.
+
+    Raises
+    ------
+    InputImageError
+        An image is missing, unknown, empty, not a number somewhere, or on another grid.
+    """
+    arrays = {name: _as_volume(name, array) for name, array in _by_name(images, card).items()}
+    first_name = card.inputs[0].name
+    first = arrays[first_name]
+    _check_one_grid(arrays, first.shape)
+    scale = normalisation.fit(first)
+    stacked = np.zeros((1, len(card.inputs), *first.shape), dtype=np.float32)
+    for channel, item in enumerate(card.inputs):
+        if item.name in arrays:
+            array = arrays[item.name]
+            own_scale = scale if item.name == first_name else normalisation.fit(array)
+            stacked[0, channel] = own_scale.apply(array)
+    return PreparedImages(first, scale, torch.from_numpy(stacked))
+
+
+def _by_name(images: Images, card: Card) -> Mapping[str, Any]:
+    names = [item.name for item in card.inputs]
+    if not isinstance(images, Mapping):
+        if len(images) != len(names):
+            raise InputImageError(
+                f"The model {card.id} takes {len(names)} images ({', '.join(names)}); "
+                f"{len(images)} were given."
+            )
+        return dict(zip(names, images, strict=True))
+    missing = [i.name for i in card.inputs if i.name not in images and not i.may_be_missing]
+    unknown = [name for name in images if name not in names]
+    if missing or unknown:
+        raise InputImageError(
+            f"The model {card.id} takes the images {', '.join(names)}; "
+            f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
+        )
+    return images
+
+
+def _as_volume(name: str, array: Any) -> NDArray[np.float32]:
+    volume = np.asarray(array, dtype=np.float32)
+    if volume.ndim != 3:
+        raise InputImageError(f"The image {name} has {volume.ndim} dimensions; it must have 3.")
+    return volume
+
+
+def _check_one_grid(arrays: Mapping[str, NDArray[np.float32]], shape: tuple[int, ...]) -> None:
+    for name, array in arrays.items():
+        if array.shape != shape:
+            raise InputImageError(
+                f"The image {name} has the shape {array.shape}, the first one {shape}; "
+                "bring all to one grid."
+            )

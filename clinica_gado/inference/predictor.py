@@ -1,0 +1,141 @@
+"""The one object that applies a model to images, in production and in validation alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clinica_gado.errors import GadoError, InputImageError
+from clinica_gado.inference.averaging import FLIPS
+from clinica_gado.inference.devices import Compute
+from clinica_gado.inference.engine import FallbackEngine
+from clinica_gado.inference.inputs import Images, PreparedImages, prepare_images
+from clinica_gado.inference.normalisation import normalisation_from
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from clinica_gado.models.bundle import Bundle
+
+ZERO_BACKGROUND_FRACTION = 0.3
+"""Share of exact zeros above which they are a background that was masked out."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model made of one visit's images.
+
+    Attributes
+    ----------
+    array : the image, float32, on the grid and the intensity scale of the first input.
+    spread : standard deviation over folds and mirrored runs, on that scale; None for one run.
+    device, precision : where and how it was computed.
+    n_runs : how many runs were averaged.
+    notes : what did not go as asked for, in words.
+    """
+
+    array: NDArray[np.float32]
+    spread: NDArray[np.float32] | None
+    device: str
+    precision: str
+    n_runs: int
+    notes: tuple[str, ...] = ()
+
+
+class Predictor:
+    """Normalise, pad, run, average over mirrors and folds, invert, restore the input's scale.
+
+    Parameters
+    ----------
+    bundle
+        A verified model.
+    device
+        `auto`, `cpu`, `cuda` or `cuda:N`.
+    precision
+        `auto`, `fp32` or `bf16`. Whatever it is, a change is added to the input in fp32.
+    flips
+        Mirrored runs to average: `none`, `lr` (2 runs) or `all` (8).
+
+    Raises
+    ------
+    BundleError, DeviceError
+        The card's normalisation is unknown, or the device or precision cannot be had.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        flips: str = "none",
+    ) -> None:
+        if flips not in FLIPS:
+            raise GadoError(f"Unknown flips {flips!r}; choose one of {', '.join(FLIPS)}.")
+        self.bundle = bundle
+        self._mirrors = FLIPS[flips]
+        self._normalisation = normalisation_from(bundle.card.normalisation)
+        self._engine = FallbackEngine(bundle, device, precision)
+
+    @property
+    def compute(self) -> Compute:
+        """Device and precision that runs begin with."""
+        return self._engine.engine.compute
+
+    def predict(self, images: Images, mask: NDArray[np.bool_] | None = None) -> Prediction:
+        """Apply the model to the images of one visit, in template space.
+
+        Exact zeros around a brain-only image stay zero: nothing is predicted there.
+
+        Parameters
+        ----------
+        images
+            One `(X, Y, Z)` array an input, all on one grid: in the card's order, or by the card's
+            names, of which those that may be missing can be left out.
+        mask
+            `(X, Y, Z)`, voxels that may change; elsewhere the first input is kept.
+
+        Raises
+        ------
+        InputImageError
+            An image is missing, empty, not a number somewhere, or on another grid.
+        """
+        prepared = prepare_images(images, self.bundle.card, self._normalisation)
+        allowed = _may_change(prepared.first, mask)
+        runs, compute, notes = self._engine.run(prepared.stacked, self._mirrors)
+        spread = runs.spread
+        return Prediction(
+            array=self._restore(prepared, runs.mean, allowed),
+            spread=None if spread is None else spread / np.float32(prepared.scale.factor),
+            device=str(compute.device),
+            precision=compute.precision,
+            n_runs=runs.count,
+            notes=notes,
+        )
+
+    def _restore(
+        self,
+        prepared: PreparedImages,
+        estimate: NDArray[np.float32],
+        allowed: NDArray[np.bool_] | None,
+    ) -> NDArray[np.float32]:
+        first, scale = prepared.first, prepared.scale
+        if self.bundle.card.output == "image":
+            result = scale.invert(estimate)
+        else:
+            result = first + estimate / np.float32(scale.factor)
+        return result if allowed is None else np.where(allowed, result, first)
+
+
+def _may_change(
+    image: NDArray[np.float32], mask: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Return the voxels that may change; None for all of them."""
+    if mask is not None and mask.shape != image.shape:
+        raise InputImageError(f"The mask has the shape {mask.shape}, the image {image.shape}.")
+    inside = image != 0
+    if 1 - float(inside.mean()) < ZERO_BACKGROUND_FRACTION:
+        return mask
+    return inside if mask is None else inside & mask

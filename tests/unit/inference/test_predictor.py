@@ -1,0 +1,218 @@
+"""What the predictor promises: scale, grid, background, averages, fallbacks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clinica_gado.errors import BundleError, GadoError, InputImageError
+from clinica_gado.inference import Predictor
+from clinica_gado.inference.engine import Engine, FallbackEngine
+from clinica_gado.models.attention_unet import AttentionUNet
+from clinica_gado.models.card import CardInput, Grid
+
+SHAPE = (17, 20, 18)  # no multiple of what the networks need
+
+
+@pytest.fixture
+def head() -> np.ndarray:
+    generator = np.random.default_rng(1)
+    return generator.normal(300, 60, SHAPE).astype(np.float32)
+
+
+@pytest.fixture
+def brain(head) -> np.ndarray:
+    brain = np.zeros_like(head)
+    brain[4:13, 4:15, 4:14] = head[4:13, 4:15, 4:14]
+    return brain
+
+
+@pytest.fixture
+def predictor_of(make_bundle):
+    """Return a function that builds a predictor of random weights, on the CPU in fp32."""
+
+    def build(*, flips="none", precision="fp32", **options):
+        return Predictor(make_bundle(**options), device="cpu", precision=precision, flips=flips)
+
+    return build
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Let the network answer what a function makes of its input."""
+
+    def answer_with(function):
+        monkeypatch.setattr(AttentionUNet, "estimate", lambda self, images: function(images))
+
+    return answer_with
+
+
+@pytest.mark.parametrize("output", ["image", "change"])
+@pytest.mark.parametrize("name", ["attention_unet", "residual_unet"])
+def test_output_is_float32_on_the_input_grid(predictor_of, head, name, output):
+    images = [np.concatenate((head, head), axis=2)]  # 36 voxels: two at the deepest level
+    prediction = predictor_of(name=name, output=output).predict(images)
+    assert (prediction.array.shape, prediction.array.dtype) == ((17, 20, 36), np.float32)
+    assert (prediction.device, prediction.precision) == ("cpu", "fp32")
+    assert (prediction.spread, prediction.n_runs, prediction.notes) == (None, 1, ())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_no_change_gives_back_the_very_image(predictor_of, head, answers, precision):
+    answers(lambda images: torch.zeros_like(images[:, :1]))
+    prediction = predictor_of(precision=precision).predict([head])
+    assert np.array_equal(prediction.array, head)
+    assert prediction.precision == precision
+
+
+@pytest.mark.parametrize("rule", ["minmax", "percentile"])
+def test_image_mode_restores_the_scale(predictor_of, head, answers, rule):
+    answers(lambda images: images)
+    prediction = predictor_of(output="image", rule=rule).predict([head])
+    np.testing.assert_allclose(prediction.array, head, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gain", [1e-3, 50.0])
+def test_gain_of_the_scanner_scales_the_output(predictor_of, head, gain):
+    predictor = predictor_of()
+    expected = gain * predictor.predict([head]).array
+    np.testing.assert_allclose(predictor.predict([gain * head]).array, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("output", ["image", "change"])
+def test_zeros_around_a_brain_stay_zero(predictor_of, brain, output):
+    prediction = predictor_of(output=output).predict([brain])
+    assert (prediction.array[brain == 0] == 0).all()
+    assert (prediction.array[brain != 0] != brain[brain != 0]).mean() > 0.9
+
+
+def test_a_few_zeros_of_a_whole_head_may_change(predictor_of, head, answers):
+    answers(lambda images: torch.ones_like(images[:, :1]))
+    head[5, 5, 5] = 0
+    assert predictor_of().predict([head]).array[5, 5, 5] > 0
+
+
+def test_nothing_changes_outside_the_mask(predictor_of, head):
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[3:9] = True
+    result = predictor_of().predict([head], mask=mask).array
+    assert np.array_equal(result[~mask], head[~mask])
+    assert not np.array_equal(result[mask], head[mask])
+
+
+@pytest.mark.parametrize(("flips", "n_runs"), [("none", 1), ("lr", 2), ("all", 8)])
+def test_averaging_over_mirrors_makes_the_result_mirror_with_the_head(
+    predictor_of, head, flips, n_runs
+):
+    predictor = predictor_of(flips=flips)
+    prediction = predictor.predict([head])
+    mirrored = predictor.predict([head[::-1]]).array[::-1]
+    assert prediction.n_runs == n_runs
+    assert (prediction.spread is None) == (n_runs == 1)
+    assert np.allclose(prediction.array, mirrored, rtol=1e-5) == (n_runs > 1)
+
+
+def test_folds_are_averaged_and_their_spread_given(make_bundle, head):
+    bundle = make_bundle(n_folds=3)
+    options = {"device": "cpu", "precision": "fp32"}
+    alone = [
+        Predictor(replace(bundle, weight_files=(path,)), **options).predict([head]).array
+        for path in bundle.weight_files
+    ]
+    together = Predictor(bundle, **options).predict([head])
+    assert together.n_runs == 3
+    np.testing.assert_allclose(together.array, np.mean(alone, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(together.spread, np.std(alone, axis=0, ddof=1), atol=1e-2)
+
+
+def test_on_the_paper_grid_only_the_change_is_resampled(make_bundle, head, answers):
+    bundle = make_bundle()
+    bundle = replace(bundle, card=replace(bundle.card, grid=Grid("mni-128", (12, 12, 12))))
+    shapes = []
+
+    def constant(images):
+        shapes.append(tuple(images.shape[2:]))
+        return torch.full_like(images, -0.1)
+
+    answers(constant)
+    result = Predictor(bundle, device="cpu", precision="fp32").predict([head]).array
+    assert shapes == [(12, 12, 12)]
+    np.testing.assert_allclose(head - result, 0.1 * 2 * np.median(head), rtol=1e-3)
+
+
+def test_bf16_touches_the_change_only(make_bundle, head):
+    bundle = make_bundle()
+    fp32, bf16 = (
+        Predictor(bundle, device="cpu", precision=precision).predict([head]).array
+        for precision in ("fp32", "bf16")
+    )
+    change = np.abs(fp32 - head).max()
+    assert 0 < np.abs(bf16 - fp32).max() < 0.05 * change
+
+
+def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head):
+    bundle = make_bundle(inputs=("T1w-ce", "FLAIR"))
+    inputs = (CardInput("T1w-ce"), CardInput("FLAIR", may_be_missing=True))
+    bundle = replace(bundle, card=replace(bundle.card, inputs=inputs))
+    predictor = Predictor(bundle, device="cpu", precision="fp32")
+    both = predictor.predict({"FLAIR": 2 * head[::-1], "T1w-ce": head}).array
+    assert np.array_equal(both, predictor.predict([head, 2 * head[::-1]]).array)
+    assert not np.array_equal(both, predictor.predict({"T1w-ce": head}).array)
+
+
+@pytest.mark.parametrize(
+    ("images", "word"),
+    [
+        ([], "0 were given"),
+        ({"T2w": np.ones(SHAPE)}, "missing: T1w-ce; unknown: T2w"),
+        ([np.ones((4, 4))], "2 dimensions"),
+        ([np.zeros(SHAPE)], "no voxel above zero"),
+        ([np.full(SHAPE, np.inf)], "not numbers"),
+    ],
+)
+def test_images_that_cannot_be_used_are_refused_in_one_line(predictor_of, images, word):
+    with pytest.raises(InputImageError, match=word) as caught:
+        predictor_of().predict(images)
+    assert "\n" not in str(caught.value)
+
+
+def test_inputs_on_two_grids_are_refused(predictor_of, head):
+    with pytest.raises(InputImageError, match="bring all to one grid"):
+        predictor_of(inputs=("T1w-ce", "FLAIR")).predict([head, head[1:]])
+
+
+def test_options_that_do_not_exist_are_refused(make_bundle):
+    bundle = make_bundle()
+    with pytest.raises(GadoError, match="none, lr, all"):
+        Predictor(bundle, flips="some")
+    card = replace(bundle.card, normalisation={"rule": "histogram"})
+    with pytest.raises(BundleError, match="known rules: minmax, percentile"):
+        Predictor(replace(bundle, card=card))
+
+
+def test_gpu_out_of_memory_is_retried_on_the_cpu_and_recorded(
+    make_bundle, head, monkeypatch, caplog
+):
+    predictor = Predictor(make_bundle(), device="cpu", precision="fp32")
+    expected = predictor.predict([head]).array
+    run = Engine.run
+
+    def run_out(self, images, mirrors):
+        if self.compute.device.type == "cuda":
+            raise torch.OutOfMemoryError
+        return run(self, images, mirrors)
+
+    on_gpu = replace(predictor.compute, device=torch.device("cuda", 0))
+    predictor._engine = FallbackEngine(predictor.bundle, "cpu", "fp32")
+    predictor._engine.engine.compute = on_gpu
+    monkeypatch.setattr(Engine, "run", run_out)
+    with caplog.at_level(logging.WARNING, "clinica_gado"):
+        prediction = predictor.predict([head])
+    assert prediction.device == "cpu"
+    assert prediction.notes == ("cuda:0 ran out of memory; computed on the CPU instead",)
+    assert caplog.messages == [f"{prediction.notes[0]}. Free the GPU, or use --device cpu."]
+    assert np.array_equal(prediction.array, expected)
