@@ -1,0 +1,111 @@
+"""What the `models` command prints, in words."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clinica_gado.errors import BundleError
+from clinica_gado.models.bundle import default_bundle, known_bundles, load_card
+from clinica_gado.models.card import Card
+
+_WIDTH = 96
+_INDENT = " " * 16
+
+
+def listing() -> list[dict[str, Any]]:
+    """Return a row for each installed model; one whose card cannot be read says why."""
+    return [_row(name, folder) for name, folder in known_bundles().items()]
+
+
+def listing_text(rows: Sequence[Mapping[str, Any]], user_folder: Path) -> str:
+    """Return the listing as a table."""
+    if not rows:
+        return (
+            f"No model is installed (yours would be in {user_folder}). "
+            "Copy one with: clinica-gado models import FOLDER"
+        )
+    width = max(len(row["id"]) for row in rows)
+    lines = []
+    for row in rows:
+        mark = "*" if row["default"] else " "
+        about = row.get("error") or f"{row['task']}  {row['architecture']}  {row['grid']}"
+        lines.append(f"{mark} {row['id']:{width}}  {about}")
+    if any(row["default"] for row in rows):
+        lines.append("* used when --model names none")
+    return "\n".join(lines)
+
+
+def card_text(card: Card) -> str:
+    """Return a card in words, for a person's screen."""
+    grid = "×".join(str(side) for side in card.grid.shape)
+    entries = {
+        "Model": card.id,
+        "Task": card.task,
+        "Network": f"{_numbers(card.architecture, 'name')}; answers with the {card.output}",
+        "Inputs": ", ".join(
+            item.name + (" (may be missing)" if item.may_be_missing else "") for item in card.inputs
+        ),
+        "Grid": f"{card.grid.name} ({grid})",
+        "Scale": _numbers(card.normalisation, "rule"),
+        "Trained on": _in_words(card.training_data),
+        "Intended use": card.intended_use,
+        "Limits": "\n".join(card.limits),
+        "Metrics": "\n".join(_metric(metric) for metric in card.metrics) or "none",
+        "Licence": card.licence,
+        "sha256": "\n".join(f"{digest}  {name}" for name, digest in card.files.items()),
+    }
+    entries |= {key: _in_words(value) for key, value in card.extra.items()}
+    return "\n".join(_entry(label, text) for label, text in entries.items())
+
+
+def _row(name: str, folder: Path) -> dict[str, Any]:
+    try:
+        card = load_card(folder)
+    except BundleError as error:
+        return {"id": name, "folder": str(folder), "default": False, "error": str(error)}
+    return {
+        "id": name,
+        "folder": str(folder),
+        "default": _is_default(card.task, folder),
+        "task": card.task,
+        "architecture": _numbers(card.architecture, "name"),
+        "grid": card.grid.name,
+        "inputs": [item.name for item in card.inputs],
+        "licence": card.licence,
+    }
+
+
+def _is_default(task: str, folder: Path) -> bool:
+    try:
+        return default_bundle(task) == folder
+    except BundleError:
+        return False
+
+
+def _numbers(mapping: Mapping[str, Any], head: str) -> str:
+    rest = ", ".join(f"{key} {value}" for key, value in mapping.items() if key != head)
+    return f"{mapping[head]} ({rest})" if rest else str(mapping[head])
+
+
+def _metric(metric: Mapping[str, Any]) -> str:
+    value = _in_words(metric["value"])
+    return f"{metric['name']}: {value} [{metric['definition']}; on {metric['data']}]"
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_in_words(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_in_words(item) for item in value)
+    return str(value)
+
+
+def _entry(label: str, text: str) -> str:
+    paragraphs = [
+        textwrap.fill(line, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        for line in text.splitlines()
+    ]
+    return f"{label:<{len(_INDENT)}}" + "\n".join(paragraphs).lstrip()

@@ -1,0 +1,130 @@
+"""`clinica-gado models`: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from clinica_gado.commands.main import cli
+from clinica_gado.models import bundle as bundles
+from clinica_gado.models.registry import build_network
+
+ARCHITECTURE = {"name": "attention_unet", "width": 2, "levels": 2, "output": "change"}
+CARD = {
+    "id": "tiny-1",
+    "task": "t1-gado-removal",
+    "architecture": ARCHITECTURE,
+    "inputs": ["T1w-ce"],
+    "grid": "mni-1mm",
+    "normalisation": {"rule": "percentile", "median": 0.5},
+    "training_data": {"pairs": 3, "source": "simulated"},
+    "metrics": [{"name": "MAE", "value": 0.1, "definition": "in-mask", "data": "3 pairs"}],
+    "intended_use": "tests",
+    "limits": ["knows nothing"],
+    "licence": "CC-BY-4.0",
+    "reviewed_by": "no one",
+}
+
+
+@pytest.fixture(autouse=True)
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test its own place for models, and nothing shipped."""
+    monkeypatch.setenv(bundles.USER_FOLDER_VARIABLE, str(tmp_path / "mine"))
+    monkeypatch.setattr(bundles, "PRETRAINED", tmp_path / "shipped")
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.pth"
+    torch.save(build_network(ARCHITECTURE).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(CARD))
+    return path
+
+
+@pytest.fixture
+def folder(weights: Path, card: Path, tmp_path: Path) -> Path:
+    """Return a bundle made by `convert`."""
+    run("convert", str(weights), str(card), str(tmp_path / "converted"))
+    return tmp_path / "converted"
+
+
+def run(*arguments: str, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["models", *arguments])
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def test_converted_weights_verify(folder: Path) -> None:
+    assert run("verify", str(folder)).output.startswith("tiny-1: verified, sha256 ")
+
+
+def test_imported_model_is_listed_shown_and_verified_by_its_id(
+    folder: Path, user_folder: Path
+) -> None:
+    assert str(user_folder / "tiny-1") in run("import", str(folder)).output
+    assert "tiny-1  t1-gado-removal  attention_unet (width 2" in run("list").output
+    shown = run("show", "tiny-1").output
+    for text in ("MAE: 0.1 [in-mask; on 3 pairs]", "CC-BY-4.0", "knows nothing", "no one"):
+        assert text in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    assert run("verify").output.startswith("tiny-1: verified")
+
+
+def test_programs_get_json(folder: Path) -> None:
+    run("import", str(folder))
+    (row,) = json.loads(run("list", "--json").output)
+    assert (row["id"], row["default"], row["inputs"]) == ("tiny-1", False, ["T1w-ce"])
+    assert json.loads(run("show", "tiny-1", "--json").output)["reviewed_by"] == "no one"
+
+
+def test_default_is_marked(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "shipped").mkdir()
+    folder.rename(tmp_path / "shipped" / "tiny-1")
+    (tmp_path / "shipped" / "default.json").write_text('{"t1-gado-removal": "tiny-1"}')
+    assert run("list").output.startswith("* tiny-1")
+
+
+def test_no_model_says_how_to_get_one() -> None:
+    assert "models import" in run("list").output
+
+
+def test_a_broken_card_is_listed_with_its_reason(folder: Path, user_folder: Path) -> None:
+    run("import", str(folder))
+    (user_folder / "tiny-1" / "card.json").write_text("{}")
+    assert "lacks id" in run("list").output
+
+
+def test_weights_that_do_not_fit_are_one_line_and_nothing_is_written(
+    weights: Path, card: Path, tmp_path: Path
+) -> None:
+    card.write_text(json.dumps({**CARD, "architecture": {**ARCHITECTURE, "width": 3}}))
+    result = run("convert", str(weights), str(card), str(tmp_path / "new"), exit_code=2)
+    assert "does not fit the card's architecture" in result.output
+    assert len(result.output.splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_altered_weights_are_one_line(folder: Path) -> None:
+    with (folder / "model.safetensors").open("ab") as stream:
+        stream.write(b"more")
+    result = run("verify", str(folder), exit_code=2)
+    assert "altered" in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_an_unknown_normalisation_does_not_verify(folder: Path) -> None:
+    content = json.loads((folder / "card.json").read_text())
+    content["normalisation"] = {"rule": "histogram"}
+    (folder / "card.json").write_text(json.dumps(content))
+    assert "known rules" in run("verify", str(folder), exit_code=2).output

@@ -1,0 +1,334 @@
+"""Bundles: what is written is what is read, and anything altered is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from clinica_gado.errors import BundleError, OutputError
+from clinica_gado.files import sha256_of
+from clinica_gado.models import bundle as bundles
+from clinica_gado.models.bundle import (
+    convert_weights,
+    default_bundle,
+    find_bundle,
+    import_bundle,
+    known_bundles,
+    load_bundle,
+    load_card,
+    save_bundle,
+)
+from clinica_gado.models.card import card_from, card_to_json
+from clinica_gado.models.published_names import with_our_names
+from clinica_gado.models.registry import build_network
+
+ARCHITECTURE = {"name": "attention_unet", "width": 2, "levels": 2, "output": "change"}
+
+
+@pytest.fixture
+def content() -> dict:
+    return {
+        "id": "tiny-1",
+        "task": "t1-gado-removal",
+        "architecture": dict(ARCHITECTURE),
+        "inputs": [{"name": "T1w-ce", "may_be_missing": False}],
+        "grid": {"name": "mni-1mm", "shape": [169, 208, 179]},
+        "normalisation": {"rule": "percentile", "median": 0.5},
+        "training_data": {"pairs": 3},
+        "metrics": [{"name": "MAE", "value": 0.1, "definition": "mean |a−b|", "data": "3 pairs"}],
+        "intended_use": "tests",
+        "limits": ["knows nothing"],
+        "licence": "CC-BY-4.0",
+        "files": {},
+    }
+
+
+@pytest.fixture
+def weights() -> dict:
+    return build_network(ARCHITECTURE).state_dict()
+
+
+@pytest.fixture
+def folder(tmp_path, content, weights):
+    """Return the folder of a saved bundle."""
+    return save_bundle(tmp_path / "saved", card_from(content), [weights]).folder
+
+
+@pytest.fixture(autouse=True)
+def user_folder(tmp_path, monkeypatch):
+    """Give each test its own place for models, and nothing shipped."""
+    monkeypatch.setenv(bundles.USER_FOLDER_VARIABLE, str(tmp_path / "mine"))
+    monkeypatch.setattr(bundles, "PRETRAINED", tmp_path / "shipped")
+    return tmp_path / "mine"
+
+
+def edit_card(folder, **changes):
+    path = folder / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def replace_weights(folder, weights):
+    """Replace the weights and their checksum, as one who wants to be believed would."""
+    save_file(weights, folder / "model.safetensors")
+    edit_card(folder, files={"model.safetensors": sha256_of(folder / "model.safetensors")})
+
+
+def test_weights_come_back_as_they_were(folder, weights):
+    network = load_bundle(folder).load_network()
+    assert not network.training
+    loaded = network.state_dict()
+    assert loaded.keys() == weights.keys()
+    assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+
+
+def test_card_comes_back_as_it_was_with_its_unknown_keys(content):
+    content["reviewed_by"] = {"name": "someone"}
+    assert card_to_json(card_from(content)) == content
+
+
+def test_folds_are_numbered_and_have_one_checksum_together(tmp_path, content, weights):
+    others = {name: tensor + 1 for name, tensor in weights.items()}
+    bundle = save_bundle(tmp_path / "folds", card_from(content), [weights, others])
+    assert [path.name for path in bundle.weight_files] == [
+        "fold-0.safetensors",
+        "fold-1.safetensors",
+    ]
+    assert re.fullmatch("[0-9a-f]{64}", bundle.sha256)
+    assert bundle.sha256 not in bundle.card.files.values()
+    assert torch.equal(bundle.load_network(1).state_dict()["head.bias"], others["head.bias"])
+
+
+def test_checksum_of_one_file_is_that_file_s(folder):
+    assert load_bundle(folder).sha256 == sha256_of(folder / "model.safetensors")
+
+
+def test_altered_weights_are_refused(folder):
+    path = folder / "model.safetensors"
+    altered = bytearray(path.read_bytes())
+    altered[-1] ^= 1
+    path.write_bytes(altered)
+    with pytest.raises(BundleError, match="altered"):
+        load_bundle(folder)
+
+
+def test_missing_weights_are_refused(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BundleError, match="missing"):
+        load_bundle(folder)
+
+
+def test_a_folder_without_card_is_refused(tmp_path):
+    with pytest.raises(BundleError, match=r"no model card .*card\.json"):
+        load_bundle(tmp_path)
+
+
+def test_weights_of_another_width_are_refused(folder):
+    edit_card(folder, architecture={**ARCHITECTURE, "width": 4})
+    with pytest.raises(BundleError, match=r"is 2×1×3×3×3 F32 instead of 4×1×3×3×3 F32"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w.pop("head.bias"), r"missing head\.bias"),
+        (lambda w: w.update(spy=torch.zeros(1)), "not known spy"),
+        (lambda w: w.update({"head.bias": torch.zeros(1).double()}), "F64 instead of 1 F32"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_refused_before_allocation(
+    folder, weights, change, message, monkeypatch
+):
+    change(weights)
+    replace_weights(folder, weights)
+    monkeypatch.setattr(bundles, "read_weights", lambda path: pytest.fail("tensors were read"))
+    with pytest.raises(BundleError, match=message):
+        load_bundle(folder)
+
+
+def test_a_file_that_is_not_safetensors_is_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(pickle.dumps({"a": 1}))
+    edit_card(folder, files={path.name: sha256_of(path)})
+    with pytest.raises(BundleError, match="not a safetensors file"):
+        load_bundle(folder)
+
+
+def test_a_header_larger_than_the_file_is_refused(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes((10**15).to_bytes(8, "little") + b"{}")
+    edit_card(folder, files={path.name: sha256_of(path)})
+    with pytest.raises(BundleError, match="not a safetensors file"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": "../outside"}, "id"),
+        ({"licence": " "}, "licence"),
+        ({"inputs": []}, "0 inputs"),
+        ({"inputs": ["a", "b"]}, "2 inputs for a network of 1"),
+        ({"inputs": [{"name": "a", "may_be_missing": True}]}, "first input"),
+        ({"grid": "mni-2mm"}, "known grids: mni-1mm, mni-128"),
+        ({"grid": {"name": "mni-128", "shape": [64, 64, 64]}}, "shape"),
+        ({"normalisation": {}}, "normalisation"),
+        ({"architecture": "attention_unet"}, "architecture"),
+        ({"metrics": [{"name": "MAE", "value": 0.1}]}, "metrics must have"),
+        ({"limits": "none"}, "limits must be a list"),
+        ({"files": {"../model.safetensors": "0" * 64}}, "weight files are called"),
+        ({"files": {"model.safetensors": "0"}}, "64 hexadecimal"),
+        ({"files": {"fold-3.safetensors": "0" * 64}}, r"must list model\.safetensors"),
+    ],
+)
+def test_a_card_that_says_something_wrong_is_refused(folder, changes, message):
+    edit_card(folder, **changes)
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_card_that_lacks_something_says_what(folder, content):
+    del content["licence"], content["limits"]
+    (folder / "card.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match="lacks limits, licence"):
+        load_card(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"id": "a"}'])
+def test_a_card_that_is_no_json_object_is_refused(folder, text):
+    (folder / "card.json").write_text(text)
+    with pytest.raises(BundleError, match="card"):
+        load_card(folder)
+
+
+def test_weights_that_do_not_fit_are_not_written(tmp_path, content, weights):
+    weights.pop("head.bias")
+    with pytest.raises(BundleError, match=r"missing head\.bias"):
+        save_bundle(tmp_path / "new", card_from(content), [weights])
+    assert not (tmp_path / "new").exists()
+
+
+def test_import_copies_and_the_id_then_finds_it(folder, user_folder):
+    imported = import_bundle(folder)
+    assert imported.folder == user_folder / "tiny-1"
+    assert known_bundles() == {"tiny-1": imported.folder}
+    assert find_bundle("tiny-1") == imported.folder
+    assert import_bundle(folder).folder == imported.folder  # again: nothing to do
+
+
+def test_an_id_never_changes_weights(folder, weights):
+    import_bundle(folder)
+    replace_weights(folder, {**weights, "head.bias": torch.ones(1)})
+    with pytest.raises(BundleError, match="Another model is called tiny-1"):
+        import_bundle(folder)
+
+
+def test_nothing_is_left_of_an_import_that_fails(folder, user_folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OutputError, match="No space left"):
+        import_bundle(folder)
+    assert list(user_folder.iterdir()) == []
+
+
+def test_a_bundle_is_found_by_its_folder_too(folder):
+    assert find_bundle(folder) == folder
+
+
+def test_a_model_that_is_not_there_is_named_with_those_that_are(folder):
+    import_bundle(folder)
+    with pytest.raises(BundleError, match=r"'other'.*tiny-1.*models import"):
+        find_bundle("other")
+
+
+def test_default_is_the_one_named_for_the_task(folder, tmp_path):
+    with pytest.raises(BundleError, match="--model"):
+        default_bundle("t1-gado-removal")
+    shipped = tmp_path / "shipped"
+    shutil.copytree(folder, shipped / "tiny-1")
+    (shipped / "default.json").write_text('{"t1-gado-removal": "tiny-1"}')
+    assert default_bundle("t1-gado-removal") == shipped / "tiny-1"
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda w: {"state_dict": w, "epoch": torch.tensor(3)}])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_torch_weights_are_converted(tmp_path, content, weights, wrap, prefix):
+    card = tmp_path / "my-card.json"
+    card.write_text(json.dumps(content))
+    renamed = {prefix + name: tensor for name, tensor in weights.items()}
+    torch.save(wrap(renamed), tmp_path / "weights.pth")
+    bundle = convert_weights(tmp_path / "weights.pth", card, tmp_path / "converted")
+    written = load_file(bundle.weight_files[0])
+    assert all(torch.equal(written[name], weights[name]) for name in weights)
+
+
+class _Attack:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+def test_code_in_torch_weights_is_not_run(tmp_path, folder):
+    torch.save({"head.bias": _Attack(tmp_path / "owned")}, tmp_path / "bad.pth")
+    with pytest.raises(BundleError, match="plain PyTorch weights"):
+        convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("content_of_file", [{"epoch": 3}, [1, 2]])
+def test_torch_files_without_weights_are_refused(tmp_path, folder, content_of_file):
+    torch.save(content_of_file, tmp_path / "bad.pth")
+    with pytest.raises(BundleError, match="state dictionary"):
+        convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
+
+
+def _theirs_attention(name: str) -> str:
+    """Name a parameter as the authors' Att-U-Net does."""
+    layers = {"0.conv": "0", "0.norm": "1", "1.conv": "3", "1.norm": "4"}
+    layers |= {"join.conv": "0", "join.norm": "1", "refine.conv": "3", "refine.norm": "4"}
+    parts = {"query": "W_g", "key": "W_x", "score": "psi"}
+    block, *rest = name.split(".")
+    if block == "head":
+        return f"Conv_1x1.{rest[0]}"
+    level, inner, last = int(rest[0]), rest[1:-1], rest[-1]
+    if block == "encoders":
+        return f"Conv{level + 1}.conv.{layers['.'.join(inner)]}.{last}"
+    if block == "decoders":
+        return f"Up_conv{5 - level}.conv.{layers['.'.join(inner)]}.{last}"
+    if block == "gates":
+        return f"Att{5 - level}.{parts[inner[0]]}.{['conv', 'norm'].index(inner[1])}.{last}"
+    return f"Up{5 - level}.up.{['', 'conv', 'norm'].index(inner[0])}.{last}"
+
+
+def _theirs_residual(name: str) -> str:
+    """Name a parameter as the authors' Res-U-Net does."""
+    block, *rest = name.split(".")
+    if block == "head":
+        return f"final.model.1.{rest[-1]}"
+    if block == "residuals":
+        return f"r{int(rest[0]) + 1}.model.{rest[2]}.{rest[3]}"
+    return f"{ {'downs': 'down', 'ups': 'up'}[block] }{int(rest[0]) + 1}.model.0.{rest[-1]}"
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("attention_unet", _theirs_attention), ("residual_unet", _theirs_residual)],
+)
+def test_names_of_the_authors_code_are_understood(name, theirs):
+    ours = list(build_network({"name": name, "width": 1}, device="meta").state_dict())
+    renamed = {theirs(key): key for key in ours}
+    assert len(renamed) == len(ours)
+    assert all(ours_again == key for ours_again, key in with_our_names(renamed).items())
