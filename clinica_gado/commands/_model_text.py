@@ -52,7 +52,7 @@ def card_text(card: Card) -> str:
         "Scale": _numbers(card.normalisation, "rule"),
         "Trained on": _in_words(card.training_data),
         "Intended use": card.intended_use,
-        "Limits": "\n".join(card.limits),
+        "Limits": "\n".join(card.limits) or "none stated",
         "Metrics": "\n".join(_metric(metric) for metric in card.metrics) or "none",
         "Licence": card.licence,
         "sha256": "\n".join(f"{digest}  {name}" for name, digest in card.files.items()),

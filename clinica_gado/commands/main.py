@@ -13,6 +13,8 @@ from clinica_gado.console import show_messages
 VERBS = {
     "run": "Run this package's pipelines, as `clinica run` does.",
     "models": "List, check and convert model bundles.",
+    "train": "Train a model on real pairs and simulated heads.",
+    "evaluate": "Compare models on real pairs, case by case.",
 }
 
 

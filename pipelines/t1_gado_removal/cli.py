@@ -57,7 +57,12 @@ _option = cli_param.option.option
     type=click.Choice(["standard", "clinica"]),
     help="Where CAPS has no t1_linear image: embedded steps, or the ANTs programs of Clinica.",
 )
-X
+@_option(
+    "--template",
+    type=_FILE,
+    show_default="shipped",
+    help="MNI152NLin2009cSym T1w to register to.",
+)
 @_option("--native-space", is_flag=True, help="Also write the result on the grid of the source.")
 @cli_param.option.overwrite_outputs
 @cli_param.option_group.common_pipelines_options

@@ -1,0 +1,1 @@
+"""How good a synthetic image is, by stated definitions."""

@@ -1,0 +1,35 @@
+"""What a pair teaches: the contrast agent, and nothing of the style of its sequence."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from clinica_gado.training.pairs import remove_enhancement
+
+
+def head(seed=0, shape=(32, 32, 32)):
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.normal(size=shape), 3)
+    return (100 + 40 * smooth / smooth.std()).clip(20, 200).astype(np.float32)
+
+
+def test_enhancement_goes_and_the_style_of_the_source_stays():
+    plain = head()
+    vessel = np.zeros(plain.shape, dtype=bool)
+    vessel[10:22, 15:18, 15:18] = True
+    noise = np.random.default_rng(1).normal(0, 1, plain.shape)
+    source = (plain + noise + 120 * vessel).astype(np.float32)
+    reference = (0.5 * plain + 30).astype(np.float32)
+    target = remove_enhancement(source, reference, np.ones(plain.shape, dtype=bool))
+    assert np.abs(target - plain)[vessel].mean() < 4
+    away = ~ndimage.binary_dilation(vessel, iterations=2)
+    assert (target == source)[away].mean() > 0.97
+
+
+def test_without_enhancement_nearly_nothing_is_to_be_learned():
+    plain = head()
+    noise = np.random.default_rng(1).normal(0, 1, plain.shape)
+    source = (plain + noise).astype(np.float32)
+    target = remove_enhancement(source, plain, np.ones(plain.shape, dtype=bool))
+    assert np.abs(target - source).mean() < 0.1  # in standard deviations of the noise
