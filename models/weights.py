@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # for the error that refusing one raises; nothing is unpickled here
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

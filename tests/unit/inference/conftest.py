@@ -13,7 +13,7 @@ ATTENTION = {"name": "attention_unet", "width": 4, "levels": 3}
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
 

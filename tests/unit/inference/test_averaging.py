@@ -10,7 +10,7 @@ from clinica_gado.inference.averaging import FLIPS, RunningMean, mirror
 from clinica_gado.inference.grid import crop_to, pad_to_multiple, resample
 
 
-def test_running_mean_and_spread_are_those_of_numpy():
+def test_running_mean_and_spread_are_those_of_numpy() -> None:
     arrays = np.random.default_rng(0).normal(5, 2, (7, 3, 4, 5)).astype(np.float32)
     runs = RunningMean()
     for array in arrays:
@@ -19,30 +19,30 @@ def test_running_mean_and_spread_are_those_of_numpy():
     np.testing.assert_allclose(runs.spread, arrays.std(axis=0, ddof=1), rtol=1e-4)
 
 
-def test_one_array_has_no_spread():
+def test_one_array_has_no_spread() -> None:
     runs = RunningMean()
     runs.add(np.ones(3, dtype=np.float32))
     assert runs.spread is None
 
 
 @pytest.mark.parametrize("axes", FLIPS["all"])
-def test_mirroring_twice_gives_the_images_back(axes):
+def test_mirroring_twice_gives_the_images_back(axes) -> None:
     images = torch.rand(1, 2, 3, 4, 5)
     assert torch.equal(mirror(mirror(images, axes), axes), images)
 
 
-def test_left_and_right_is_the_first_image_axis():
+def test_left_and_right_is_the_first_image_axis() -> None:
     images = torch.rand(1, 1, 3, 4, 5)
     assert torch.equal(mirror(images, FLIPS["lr"][1]), images.flip(2))
 
 
-def test_all_mirrors_differ():
+def test_all_mirrors_differ() -> None:
     images = torch.rand(1, 1, 3, 4, 5)
     distinct = {mirror(images, axes).numpy().tobytes() for axes in FLIPS["all"]}
     assert len(distinct) == 8
 
 
-def test_padding_reaches_the_multiple_and_is_taken_off_again():
+def test_padding_reaches_the_multiple_and_is_taken_off_again() -> None:
     images = torch.rand(1, 1, 5, 8, 7)
     padded = pad_to_multiple(images, 4)
     assert padded.shape[2:] == (8, 8, 8)
@@ -50,7 +50,7 @@ def test_padding_reaches_the_multiple_and_is_taken_off_again():
     assert torch.equal(crop_to(padded, (5, 8, 7)), images)
 
 
-def test_resampling_keeps_a_ramp_inside():
+def test_resampling_keeps_a_ramp_inside() -> None:
     ramp = torch.linspace(0, 1, 12)[None, None, :, None, None].expand(1, 1, 12, 4, 4)
     back = resample(resample(ramp, (9, 9, 9)), (12, 4, 4))
     torch.testing.assert_close(back[:, :, 2:-2], ramp[:, :, 2:-2], rtol=0, atol=1e-5)

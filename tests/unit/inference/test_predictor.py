@@ -45,7 +45,7 @@ def predictor_of(make_bundle):
 def answers(monkeypatch):
     """Let the network answer what a function makes of its input."""
 
-    def answer_with(function):
+    def answer_with(function) -> None:
         monkeypatch.setattr(AttentionUNet, "estimate", lambda self, images: function(images))
 
     return answer_with
@@ -53,7 +53,7 @@ def answers(monkeypatch):
 
 @pytest.mark.parametrize("output", ["image", "change"])
 @pytest.mark.parametrize("name", ["attention_unet", "residual_unet"])
-def test_output_is_float32_on_the_input_grid(predictor_of, head, name, output):
+def test_output_is_float32_on_the_input_grid(predictor_of, head, name, output) -> None:
     images = [np.concatenate((head, head), axis=2)]  # 36 voxels: two at the deepest level
     prediction = predictor_of(name=name, output=output).predict(images)
     assert (prediction.array.shape, prediction.array.dtype) == ((17, 20, 36), np.float32)
@@ -62,7 +62,7 @@ def test_output_is_float32_on_the_input_grid(predictor_of, head, name, output):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_no_change_gives_back_the_very_image(predictor_of, head, answers, precision):
+def test_no_change_gives_back_the_very_image(predictor_of, head, answers, precision) -> None:
     answers(lambda images: torch.zeros_like(images[:, :1]))
     prediction = predictor_of(precision=precision).predict([head])
     assert np.array_equal(prediction.array, head)
@@ -70,33 +70,33 @@ def test_no_change_gives_back_the_very_image(predictor_of, head, answers, precis
 
 
 @pytest.mark.parametrize("rule", ["minmax", "percentile"])
-def test_image_mode_restores_the_scale(predictor_of, head, answers, rule):
+def test_image_mode_restores_the_scale(predictor_of, head, answers, rule) -> None:
     answers(lambda images: images)
     prediction = predictor_of(output="image", rule=rule).predict([head])
     np.testing.assert_allclose(prediction.array, head, rtol=1e-4)
 
 
 @pytest.mark.parametrize("gain", [1e-3, 50.0])
-def test_gain_of_the_scanner_scales_the_output(predictor_of, head, gain):
+def test_gain_of_the_scanner_scales_the_output(predictor_of, head, gain) -> None:
     predictor = predictor_of()
     expected = gain * predictor.predict([head]).array
     np.testing.assert_allclose(predictor.predict([gain * head]).array, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("output", ["image", "change"])
-def test_zeros_around_a_brain_stay_zero(predictor_of, brain, output):
+def test_zeros_around_a_brain_stay_zero(predictor_of, brain, output) -> None:
     prediction = predictor_of(output=output).predict([brain])
     assert (prediction.array[brain == 0] == 0).all()
     assert (prediction.array[brain != 0] != brain[brain != 0]).mean() > 0.9
 
 
-def test_a_few_zeros_of_a_whole_head_may_change(predictor_of, head, answers):
+def test_a_few_zeros_of_a_whole_head_may_change(predictor_of, head, answers) -> None:
     answers(lambda images: torch.ones_like(images[:, :1]))
     head[5, 5, 5] = 0
     assert predictor_of().predict([head]).array[5, 5, 5] > 0
 
 
-def test_nothing_changes_outside_the_mask(predictor_of, head):
+def test_nothing_changes_outside_the_mask(predictor_of, head) -> None:
     mask = np.zeros(SHAPE, dtype=bool)
     mask[3:9] = True
     result = predictor_of().predict([head], mask=mask).array
@@ -107,7 +107,7 @@ def test_nothing_changes_outside_the_mask(predictor_of, head):
 @pytest.mark.parametrize(("flips", "n_runs"), [("none", 1), ("lr", 2), ("all", 8)])
 def test_averaging_over_mirrors_makes_the_result_mirror_with_the_head(
     predictor_of, head, flips, n_runs
-):
+) -> None:
     predictor = predictor_of(flips=flips)
     prediction = predictor.predict([head])
     mirrored = predictor.predict([head[::-1]]).array[::-1]
@@ -116,7 +116,7 @@ def test_averaging_over_mirrors_makes_the_result_mirror_with_the_head(
     assert np.allclose(prediction.array, mirrored, rtol=1e-5) == (n_runs > 1)
 
 
-def test_folds_are_averaged_and_their_spread_given(make_bundle, head):
+def test_folds_are_averaged_and_their_spread_given(make_bundle, head) -> None:
     bundle = make_bundle(n_folds=3)
     options = {"device": "cpu", "precision": "fp32"}
     alone = [
@@ -129,7 +129,7 @@ def test_folds_are_averaged_and_their_spread_given(make_bundle, head):
     np.testing.assert_allclose(together.spread, np.std(alone, axis=0, ddof=1), atol=1e-2)
 
 
-def test_on_the_paper_grid_only_the_change_is_resampled(make_bundle, head, answers):
+def test_on_the_paper_grid_only_the_change_is_resampled(make_bundle, head, answers) -> None:
     bundle = make_bundle()
     bundle = replace(bundle, card=replace(bundle.card, grid=Grid("mni-128", (12, 12, 12))))
     shapes = []
@@ -144,7 +144,7 @@ def test_on_the_paper_grid_only_the_change_is_resampled(make_bundle, head, answe
     np.testing.assert_allclose(head - result, 0.1 * 2 * np.median(head), rtol=1e-3)
 
 
-def test_bf16_touches_the_change_only(make_bundle, head):
+def test_bf16_touches_the_change_only(make_bundle, head) -> None:
     bundle = make_bundle()
     fp32, bf16 = (
         Predictor(bundle, device="cpu", precision=precision).predict([head]).array
@@ -154,7 +154,7 @@ def test_bf16_touches_the_change_only(make_bundle, head):
     assert 0 < np.abs(bf16 - fp32).max() < 0.05 * change
 
 
-def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head):
+def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head) -> None:
     bundle = make_bundle(inputs=("T1w-ce", "FLAIR"))
     inputs = (CardInput("T1w-ce"), CardInput("FLAIR", may_be_missing=True))
     bundle = replace(bundle, card=replace(bundle.card, inputs=inputs))
@@ -174,18 +174,18 @@ def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head):
         ([np.full(SHAPE, np.inf)], "not numbers"),
     ],
 )
-def test_images_that_cannot_be_used_are_refused_in_one_line(predictor_of, images, word):
+def test_images_that_cannot_be_used_are_refused_in_one_line(predictor_of, images, word) -> None:
     with pytest.raises(InputImageError, match=word) as caught:
         predictor_of().predict(images)
     assert "\n" not in str(caught.value)
 
 
-def test_inputs_on_two_grids_are_refused(predictor_of, head):
+def test_inputs_on_two_grids_are_refused(predictor_of, head) -> None:
     with pytest.raises(InputImageError, match="bring all to one grid"):
         predictor_of(inputs=("T1w-ce", "FLAIR")).predict([head, head[1:]])
 
 
-def test_options_that_do_not_exist_are_refused(make_bundle):
+def test_options_that_do_not_exist_are_refused(make_bundle) -> None:
     bundle = make_bundle()
     with pytest.raises(GadoError, match="none, lr, all"):
         Predictor(bundle, flips="some")
@@ -196,7 +196,7 @@ def test_options_that_do_not_exist_are_refused(make_bundle):
 
 def test_gpu_out_of_memory_is_retried_on_the_cpu_and_recorded(
     make_bundle, head, monkeypatch, caplog
-):
+) -> None:
     predictor = Predictor(make_bundle(), device="cpu", precision="fp32")
     expected = predictor.predict([head]).array
     run = Engine.run

@@ -8,7 +8,7 @@ from torch import nn
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
 

@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import shutil
+from typing import NoReturn
 
 import pytest
 import torch
@@ -69,18 +70,18 @@ def user_folder(tmp_path, monkeypatch):
     return tmp_path / "mine"
 
 
-def edit_card(folder, **changes):
+def edit_card(folder, **changes) -> None:
     path = folder / "card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def replace_weights(folder, weights):
+def replace_weights(folder, weights) -> None:
     """Replace the weights and their checksum, as one who wants to be believed would."""
     save_file(weights, folder / "model.safetensors")
     edit_card(folder, files={"model.safetensors": sha256_of(folder / "model.safetensors")})
 
 
-def test_weights_come_back_as_they_were(folder, weights):
+def test_weights_come_back_as_they_were(folder, weights) -> None:
     network = load_bundle(folder).load_network()
     assert not network.training
     loaded = network.state_dict()
@@ -88,12 +89,12 @@ def test_weights_come_back_as_they_were(folder, weights):
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
 
 
-def test_card_comes_back_as_it_was_with_its_unknown_keys(content):
+def test_card_comes_back_as_it_was_with_its_unknown_keys(content) -> None:
     content["reviewed_by"] = {"name": "someone"}
     assert card_to_json(card_from(content)) == content
 
 
-def test_folds_are_numbered_and_have_one_checksum_together(tmp_path, content, weights):
+def test_folds_are_numbered_and_have_one_checksum_together(tmp_path, content, weights) -> None:
     others = {name: tensor + 1 for name, tensor in weights.items()}
     bundle = save_bundle(tmp_path / "folds", card_from(content), [weights, others])
     assert [path.name for path in bundle.weight_files] == [
@@ -105,11 +106,11 @@ def test_folds_are_numbered_and_have_one_checksum_together(tmp_path, content, we
     assert torch.equal(bundle.load_network(1).state_dict()["head.bias"], others["head.bias"])
 
 
-def test_checksum_of_one_file_is_that_file_s(folder):
+def test_checksum_of_one_file_is_that_file_s(folder) -> None:
     assert load_bundle(folder).sha256 == sha256_of(folder / "model.safetensors")
 
 
-def test_altered_weights_are_refused(folder):
+def test_altered_weights_are_refused(folder) -> None:
     path = folder / "model.safetensors"
     altered = bytearray(path.read_bytes())
     altered[-1] ^= 1
@@ -118,18 +119,18 @@ def test_altered_weights_are_refused(folder):
         load_bundle(folder)
 
 
-def test_missing_weights_are_refused(folder):
+def test_missing_weights_are_refused(folder) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(BundleError, match="missing"):
         load_bundle(folder)
 
 
-def test_a_folder_without_card_is_refused(tmp_path):
+def test_a_folder_without_card_is_refused(tmp_path) -> None:
     with pytest.raises(BundleError, match=r"no model card .*card\.json"):
         load_bundle(tmp_path)
 
 
-def test_weights_of_another_width_are_refused(folder):
+def test_weights_of_another_width_are_refused(folder) -> None:
     edit_card(folder, architecture={**ARCHITECTURE, "width": 4})
     with pytest.raises(BundleError, match=r"is 2×1×3×3×3 F32 instead of 4×1×3×3×3 F32"):
         load_bundle(folder)
@@ -145,7 +146,7 @@ def test_weights_of_another_width_are_refused(folder):
 )
 def test_a_header_that_does_not_fit_is_refused_before_allocation(
     folder, weights, change, message, monkeypatch
-):
+) -> None:
     change(weights)
     replace_weights(folder, weights)
     monkeypatch.setattr(bundles, "read_weights", lambda path: pytest.fail("tensors were read"))
@@ -153,7 +154,7 @@ def test_a_header_that_does_not_fit_is_refused_before_allocation(
         load_bundle(folder)
 
 
-def test_a_file_that_is_not_safetensors_is_refused(folder):
+def test_a_file_that_is_not_safetensors_is_refused(folder) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(pickle.dumps({"a": 1}))
     edit_card(folder, files={path.name: sha256_of(path)})
@@ -161,7 +162,7 @@ def test_a_file_that_is_not_safetensors_is_refused(folder):
         load_bundle(folder)
 
 
-def test_a_header_larger_than_the_file_is_refused(folder):
+def test_a_header_larger_than_the_file_is_refused(folder) -> None:
     path = folder / "model.safetensors"
     path.write_bytes((10**15).to_bytes(8, "little") + b"{}")
     edit_card(folder, files={path.name: sha256_of(path)})
@@ -188,7 +189,7 @@ def test_a_header_larger_than_the_file_is_refused(folder):
         ({"files": {"fold-3.safetensors": "0" * 64}}, r"must list model\.safetensors"),
     ],
 )
-def test_a_card_that_says_something_wrong_is_refused(folder, changes, message):
+def test_a_card_that_says_something_wrong_is_refused(folder, changes, message) -> None:
     edit_card(folder, **changes)
     with pytest.raises(BundleError, match=message) as caught:
         load_bundle(folder)
@@ -196,7 +197,7 @@ def test_a_card_that_says_something_wrong_is_refused(folder, changes, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_card_that_lacks_something_says_what(folder, content):
+def test_a_card_that_lacks_something_says_what(folder, content) -> None:
     del content["licence"], content["limits"]
     (folder / "card.json").write_text(json.dumps(content))
     with pytest.raises(BundleError, match="lacks limits, licence"):
@@ -204,20 +205,20 @@ def test_a_card_that_lacks_something_says_what(folder, content):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"id": "a"}'])
-def test_a_card_that_is_no_json_object_is_refused(folder, text):
+def test_a_card_that_is_no_json_object_is_refused(folder, text) -> None:
     (folder / "card.json").write_text(text)
     with pytest.raises(BundleError, match="card"):
         load_card(folder)
 
 
-def test_weights_that_do_not_fit_are_not_written(tmp_path, content, weights):
+def test_weights_that_do_not_fit_are_not_written(tmp_path, content, weights) -> None:
     weights.pop("head.bias")
     with pytest.raises(BundleError, match=r"missing head\.bias"):
         save_bundle(tmp_path / "new", card_from(content), [weights])
     assert not (tmp_path / "new").exists()
 
 
-def test_import_copies_and_the_id_then_finds_it(folder, user_folder):
+def test_import_copies_and_the_id_then_finds_it(folder, user_folder) -> None:
     imported = import_bundle(folder)
     assert imported.folder == user_folder / "tiny-1"
     assert known_bundles() == {"tiny-1": imported.folder}
@@ -225,15 +226,15 @@ def test_import_copies_and_the_id_then_finds_it(folder, user_folder):
     assert import_bundle(folder).folder == imported.folder  # again: nothing to do
 
 
-def test_an_id_never_changes_weights(folder, weights):
+def test_an_id_never_changes_weights(folder, weights) -> None:
     import_bundle(folder)
     replace_weights(folder, {**weights, "head.bias": torch.ones(1)})
     with pytest.raises(BundleError, match="Another model is called tiny-1"):
         import_bundle(folder)
 
 
-def test_nothing_is_left_of_an_import_that_fails(folder, user_folder, monkeypatch):
-    def full(*_):
+def test_nothing_is_left_of_an_import_that_fails(folder, user_folder, monkeypatch) -> None:
+    def full(*_) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", full)
@@ -242,17 +243,17 @@ def test_nothing_is_left_of_an_import_that_fails(folder, user_folder, monkeypatc
     assert list(user_folder.iterdir()) == []
 
 
-def test_a_bundle_is_found_by_its_folder_too(folder):
+def test_a_bundle_is_found_by_its_folder_too(folder) -> None:
     assert find_bundle(folder) == folder
 
 
-def test_a_model_that_is_not_there_is_named_with_those_that_are(folder):
+def test_a_model_that_is_not_there_is_named_with_those_that_are(folder) -> None:
     import_bundle(folder)
     with pytest.raises(BundleError, match=r"'other'.*tiny-1.*models import"):
         find_bundle("other")
 
 
-def test_default_is_the_one_named_for_the_task(folder, tmp_path):
+def test_default_is_the_one_named_for_the_task(folder, tmp_path) -> None:
     with pytest.raises(BundleError, match="--model"):
         default_bundle("t1-gado-removal")
     shipped = tmp_path / "shipped"
@@ -263,7 +264,7 @@ def test_default_is_the_one_named_for_the_task(folder, tmp_path):
 
 @pytest.mark.parametrize("wrap", [dict, lambda w: {"state_dict": w, "epoch": torch.tensor(3)}])
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_torch_weights_are_converted(tmp_path, content, weights, wrap, prefix):
+def test_torch_weights_are_converted(tmp_path, content, weights, wrap, prefix) -> None:
     card = tmp_path / "my-card.json"
     card.write_text(json.dumps(content))
     renamed = {prefix + name: tensor for name, tensor in weights.items()}
@@ -281,7 +282,7 @@ class _Attack:
         return os.mkdir, (str(self.mark),)
 
 
-def test_code_in_torch_weights_is_not_run(tmp_path, folder):
+def test_code_in_torch_weights_is_not_run(tmp_path, folder) -> None:
     torch.save({"head.bias": _Attack(tmp_path / "owned")}, tmp_path / "bad.pth")
     with pytest.raises(BundleError, match="plain PyTorch weights"):
         convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
@@ -289,7 +290,7 @@ def test_code_in_torch_weights_is_not_run(tmp_path, folder):
 
 
 @pytest.mark.parametrize("content_of_file", [{"epoch": 3}, [1, 2]])
-def test_torch_files_without_weights_are_refused(tmp_path, folder, content_of_file):
+def test_torch_files_without_weights_are_refused(tmp_path, folder, content_of_file) -> None:
     torch.save(content_of_file, tmp_path / "bad.pth")
     with pytest.raises(BundleError, match="state dictionary"):
         convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
@@ -327,7 +328,7 @@ def _theirs_residual(name: str) -> str:
     ("name", "theirs"),
     [("attention_unet", _theirs_attention), ("residual_unet", _theirs_residual)],
 )
-def test_names_of_the_authors_code_are_understood(name, theirs):
+def test_names_of_the_authors_code_are_understood(name, theirs) -> None:
     ours = list(build_network({"name": name, "width": 1}, device="meta").state_dict())
     renamed = {theirs(key): key for key in ours}
     assert len(renamed) == len(ours)

@@ -35,34 +35,34 @@ def n_parameters(network: nn.Module) -> int:
         (lambda: AttentionUNet(width=16), 6.5),
     ],
 )
-def test_published_sizes_have_the_published_number_of_parameters(builder, millions):
+def test_published_sizes_have_the_published_number_of_parameters(builder, millions) -> None:
     with torch.device("meta"):
         assert round(n_parameters(builder()) / 1e6, 1) == millions
 
 
 @pytest.mark.parametrize("name", TINY)
 @pytest.mark.parametrize("in_channels", [1, 3])
-def test_output_is_one_image_on_the_input_grid(name, in_channels):
+def test_output_is_one_image_on_the_input_grid(name, in_channels) -> None:
     network = build_network({**TINY[name], "in_channels": in_channels}).eval()
     assert network(torch.rand(2, in_channels, 32, 64, 32)).shape == (2, 1, 32, 64, 32)
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_untrained_change_network_is_the_identity(name):
+def test_untrained_change_network_is_the_identity(name) -> None:
     network = build_network({**TINY[name], "in_channels": 2, "output": "change"})
     images = torch.rand(1, 2, 32, 32, 64)
     assert torch.equal(network(images), images[:, :1])
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_every_parameter_learns(name):
+def test_every_parameter_learns(name) -> None:
     network = build_network({**TINY[name], "output": "image"})
     network(torch.rand(2, 1, 32, 32, 64)).square().mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_folded_network_gives_the_same_answer(name, as_trained):
+def test_folded_network_gives_the_same_answer(name, as_trained) -> None:
     network = as_trained(build_network(TINY[name]))
     images = torch.rand(1, 1, 32, 32, 64)
     with torch.inference_mode():
@@ -73,18 +73,18 @@ def test_folded_network_gives_the_same_answer(name, as_trained):
     assert not any(isinstance(m, nn.BatchNorm3d) for m in fold(network).modules())
 
 
-def test_upsampling_and_convolution_are_one_transposed_convolution():
+def test_upsampling_and_convolution_are_one_transposed_convolution() -> None:
     conv, features = nn.Conv3d(2, 3, 3, padding=1), torch.rand(1, 2, 3, 4, 5)
     expected = conv(functional.interpolate(features, scale_factor=2, mode="nearest"))
     torch.testing.assert_close(upsampling_conv(conv)(features), expected, rtol=0, atol=1e-6)
 
 
-def test_group_norm_of_one_channel_a_group_is_instance_norm():
+def test_group_norm_of_one_channel_a_group_is_instance_norm() -> None:
     features = torch.rand(2, 3, 4, 4, 4)
     torch.testing.assert_close(instance_norm(3)(features), nn.InstanceNorm3d(3)(features))
 
 
-def test_attention_weighs_the_skip_between_zero_and_one():
+def test_attention_weighs_the_skip_between_zero_and_one() -> None:
     gate = AttentionGate(4).eval()
     skip = torch.rand(1, 4, 4, 4, 4)
     weighted = gate(torch.randn(1, 4, 4, 4, 4), skip)
@@ -93,12 +93,12 @@ def test_attention_weighs_the_skip_between_zero_and_one():
     torch.testing.assert_close(weights[:, :1].expand_as(weights), weights)  # one for all channels
 
 
-def test_residual_modules_of_equal_width_are_shared():
+def test_residual_modules_of_equal_width_are_shared() -> None:
     network = ResidualUNet(width=1)
     assert [len(module.body) - 1 for module in network.residuals] == [1, 2, 3, 3]
 
 
-def test_sides_that_do_not_halve_are_refused():
+def test_sides_that_do_not_halve_are_refused() -> None:
     with pytest.raises(ValueError, match="multiples of 4"):
         build_network(TINY["attention_unet"])(torch.rand(1, 1, 8, 8, 10))
 
@@ -114,6 +114,6 @@ def test_sides_that_do_not_halve_are_refused():
         {"name": "attention_unet", "output": "difference"},
     ],
 )
-def test_a_card_with_foreign_numbers_is_refused(wrong):
+def test_a_card_with_foreign_numbers_is_refused(wrong) -> None:
     with pytest.raises(BundleError):
         build_network(wrong, device="meta")
