@@ -23,7 +23,10 @@ MIN_VOXELS = 8
 MAX_SHEAR = 1e-3
 """Largest cosine between two image axes; ITK keeps orthogonal axes only."""
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
-_READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
+_READ_ERRORS = (
+    *(OSError, EOFError, ValueError, TypeError, zlib.error),
+    nib.filebasedimages.ImageFileError,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def read_volume(path: Path) -> Volume:
     """
     try:
         image = nib.load(path)
-        data = np.asanyarray(image.dataobj).astype(np.float32)
+        data = _as_float32(np.asanyarray(image.dataobj))
     except (*_READ_ERRORS, HeaderDataError) as error:
         raise InputImageError(
             f"{path} cannot be read ({_first_line(error)}); check it or convert it again."
@@ -66,6 +69,13 @@ def read_volume(path: Path) -> Volume:
     _check_orientation(image, path)
     _check_values(data, path)
     return Volume(data, np.asarray(image.affine, dtype=np.float64))
+
+
+def _as_float32(stored: NDArray[np.generic]) -> NDArray[np.float32]:
+    if np.iscomplexobj(stored):
+        raise TypeError("its values are complex: take their magnitude")
+    with np.errstate(over="ignore"):  # what is too large is refused later, as infinite
+        return stored.astype(np.float32)
 
 
 def _first_line(error: Exception) -> str:

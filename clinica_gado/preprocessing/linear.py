@@ -25,7 +25,8 @@ N4_SPLINE_DISTANCE_MM = 200
 """Distance of the bias field's control points, as in Clinica's t1-linear."""
 REGISTRATION = "antsRegistrationSyNQuick[a]"
 """Rigid then affine (12 degrees of freedom) by mutual information, as in Clinica's t1-linear."""
-RANDOM_SEED = 0
+RANDOM_SEED = 1
+"""Not 0, by which ANTs means the clock, as Clinica does by default."""
 _RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -46,10 +47,15 @@ class LinearResult:
 
 
 def correct_bias(volume: Volume) -> Volume:
-    """Remove the smooth intensity inhomogeneity with N4 (Tustison 2010)."""
+    """Remove the smooth intensity inhomogeneity with N4 (Tustison 2010).
+
+    Values below zero (padding, ringing of an earlier interpolation) become zero: N4, which works on
+    logarithms, takes them as they are, and with padding of -200 it corrects nothing.
+    """
     import ants
 
-    corrected = ants.n4_bias_field_correction(to_ants(volume), spline_param=N4_SPLINE_DISTANCE_MM)
+    positive = to_ants(Volume(np.maximum(volume.data, 0), volume.affine))
+    corrected = ants.n4_bias_field_correction(positive, spline_param=N4_SPLINE_DISTANCE_MM)
     return Volume(corrected.numpy().astype(np.float32, copy=False), volume.affine)
 
 

@@ -59,7 +59,8 @@ def check_registration(
     """
     rotation, stretch = polar(mni_to_native[:3, :3])
     scales = tuple(float(value) for value in np.sort(np.linalg.eigvalsh(stretch)))
-    turn = np.clip((abs(np.trace(rotation)) - 1) / 2, -1, 1)
+    mirrored = bool(np.linalg.det(rotation) < 0)
+    turn = np.clip((np.trace(-rotation if mirrored else rotation) - 1) / 2, -1, 1)
     measured = RegistrationCheck(
         similarity=normalised_mutual_information(registered.data[brain], template.data[brain]),
         scales=(scales[0], scales[1], scales[2]),
@@ -67,7 +68,6 @@ def check_registration(
         brain_coverage=_coverage(brain, template.affine, mni_to_native, native),
         flags=(),
     )
-    mirrored = bool(np.linalg.det(mni_to_native[:3, :3]) < 0)
     return RegistrationCheck(**{**measured.__dict__, "flags": tuple(_flags(measured, mirrored))})
 
 

@@ -14,6 +14,7 @@ from clinica_gado.errors import InputImageError
 from clinica_gado.preprocessing.images import Volume, from_ants, read_volume, save_volume, to_ants
 
 SHAPE = (10, 12, 14)
+RGB = [("R", "u1"), ("G", "u1"), ("B", "u1")]
 AXIS_CODES = [
     "".join(signs[axis] for axis in order)
     for order in itertools.permutations(range(3))
@@ -95,6 +96,9 @@ BAD_IMAGES = {
     "NaN": (lambda path: write(path, np.where(random_data() > 99, np.nan, 1.0)), "NaN"),
     "all zeros": (lambda path: write(path, np.zeros(SHAPE)), "one value"),
     "no orientation": (lambda path: write(path, random_data(), code=0), "no orientation"),
+    "colour": (lambda path: write(path, np.zeros(SHAPE, dtype=RGB)), "cannot be read"),
+    "complex": (lambda path: write(path, random_data().astype(np.complex64)), "magnitude"),
+    "too large": (lambda path: write(path, random_data().astype(np.float64) * 1e38), "infinite"),
     "few slices": (lambda path: write(path, random_data((40, 40, 3))), "localiser"),
     "shear": (
         lambda path: nib.save(nib.Nifti1Image(random_data(), sheared()), path),

@@ -13,6 +13,7 @@ from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES, MNI_GRID
 from clinica_gado.preprocessing.images import Volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
+    correct_bias,
     crop,
     read_itk_affine,
     resample,
@@ -83,6 +84,18 @@ def test_a_change_travels_to_native_space_by_the_inverse_affine():
     error = np.abs(back.data[core] - native.data[core]).max()
     assert error < 0.1 * np.ptp(native.data)
     assert np.corrcoef(back.data[core].ravel(), native.data[core].ravel())[0, 1] > 0.99
+
+
+def test_padding_below_zero_does_not_stop_the_bias_correction():
+    axis = np.linspace(-1, 1, 24)
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    head = (np.where(radius < 0.6, 100, 60) * np.exp(0.5 * axis)).astype(np.float32)
+    affine = np.diag([8.0, 8.0, 8.0, 1.0])
+    plain = correct_bias(Volume(np.where(radius < 0.9, head, 0), affine)).data
+    padded = correct_bias(Volume(np.where(radius < 0.9, head, -200), affine)).data
+    np.testing.assert_array_equal(padded, plain)
+    core = radius < 0.5
+    assert plain[core].std() < 0.8 * head[core].std()
 
 
 def test_the_crop_is_that_of_clinica():

@@ -44,11 +44,12 @@ def test_a_stretch_is_flagged():
     assert any("scale" in flag for flag in check(np.diag([2.0, 1, 1, 1])).flags)
 
 
-def test_a_turn_is_measured_and_flagged():
+@pytest.mark.parametrize("angle", [80, 150])
+def test_a_turn_is_measured_and_flagged(angle):
     matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("z", 80, degrees=True).as_matrix()
+    matrix[:3, :3] = Rotation.from_euler("z", angle, degrees=True).as_matrix()
     found = check(matrix)
-    assert found.rotation_deg == pytest.approx(80)
+    assert found.rotation_deg == pytest.approx(angle)
     assert any("rotation" in flag for flag in found.flags)
 
 
