@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from clinica_gado.caps import linear_paths, read_sidecar, removal_paths
 from clinica_gado.errors import InputImageError, RegistrationError
@@ -30,17 +31,22 @@ from clinica_gado.preprocessing.templates import (
     is_brain_only,
     load_template,
     load_user_template,
+    template_brain,
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from clinica_gado.bids import Visit
     from clinica_gado.caps import RemovalPaths
 
 logger = logging.getLogger(__name__)
 
 ROUTES = ("standard", "clinica")
-MIN_REUSE_CORRELATION = 0.9
-"""Below this a t1_linear image is not the affine of its source: it was warped, or is another's."""
+MIN_DETAIL_CORRELATION = 0.9
+"""Of a t1_linear image and its affine applied anew: .95–1 where they agree, .7 after SyN."""
+DETAIL_MM = 4.0
+"""Detail is what a Gaussian of this width takes away; whole images are at .9 after SyN too."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ def _register(
         if options.route == "clinica":
             from clinica_gado.preprocessing.ants_programs import run_linear_with_programs
 
-            return run_linear_with_programs(source, template, options.seed)
+            return run_linear_with_programs(native, template.volume, options.seed)
         return run_linear(native, template.volume, options.seed)
     except RegistrationError as error:
         raise RegistrationError(f"{source}: {error}") from error
@@ -127,19 +133,38 @@ def _from_clinica(native: Volume, source: Path, visit: Visit, caps: Path) -> Lin
     found = linear_paths(caps, source, visit)
     if not (found.cropped.is_file() and found.affine.is_file()):
         return None
-    cropped = read_volume(found.cropped)
-    matrix = read_itk_affine(found.affine)
-    expected = resample_to_grid(native, CROP_GRID, matrix)
-    if cropped.data.shape == CROP_GRID.shape:
-        likeness = float(np.corrcoef(cropped.data.ravel(), expected.data.ravel())[0, 1])
-        if likeness >= MIN_REUSE_CORRELATION:
-            return LinearResult(native, Volume(cropped.data, CROP_GRID.affine), matrix)
+    try:
+        cropped = read_volume(found.cropped)
+        matrix = read_itk_affine(found.affine)
+    except (InputImageError, RuntimeError):
+        logger.warning(
+            "%s or its affine cannot be read; the image is registered again.", found.cropped
+        )
+        return None
+    if _is_affine_of(cropped, native, matrix):
+        return LinearResult(native, Volume(cropped.data, CROP_GRID.affine), matrix)
     logger.warning(
         "%s is not its source moved by its affine (Clinica's --use-antspy warps images); "
         "it is not used and the image is registered again.",
         found.cropped,
     )
     return None
+
+
+def _is_affine_of(cropped: Volume, native: Volume, matrix: NDArray[np.float64]) -> bool:
+    on_grid = cropped.data.shape == CROP_GRID.shape
+    if not on_grid or not np.allclose(cropped.affine, CROP_GRID.affine, atol=1e-3):
+        return False
+    expected = resample_to_grid(native, CROP_GRID, matrix)
+    if np.ptp(expected.data) == 0:
+        return False
+    found, wanted = (_detail(volume.data).ravel() for volume in (cropped, expected))
+    return bool(np.corrcoef(found, wanted)[0, 1] >= MIN_DETAIL_CORRELATION)
+
+
+def _detail(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what is left without the smooth part, which holds the bias field."""
+    return data - gaussian_filter(data, DETAIL_MM)
 
 
 def _save(
@@ -149,9 +174,11 @@ def _save(
     native: Volume,
     facts: dict[str, Any],
 ) -> None:
-    brain = load_template("brain").volume.data[CROP_SLICES] > 0
+    brain = template_brain()
     on_crop = Volume(template.volume.data[CROP_SLICES], CROP_GRID.affine)
     check = check_registration(result.cropped, on_crop, brain, result.mni_to_native, native)
+    # Without its sidecar nothing counts as prepared, should this be interrupted half-way.
+    paths.linear_sidecar.unlink(missing_ok=True)
     save_volume(result.cropped, paths.linear)
     save_affine(result.mni_to_native, paths.affine)
     write_json(
@@ -160,11 +187,14 @@ def _save(
             "Description": "T1w after N4 and affine registration to MNI152NLin2009cSym, cropped",
             **facts,
             "SkullStripped": is_brain_only(native),
-            "Template": template.name,
-            "TemplateSha256": template.sha256,
+            **({} if facts["Reused"] else _describe_template(template)),
             "Registration": asdict(check),
         },
     )
+
+
+def _describe_template(template: Template) -> dict[str, str]:
+    return {"Template": template.name, "TemplateSha256": template.sha256}
 
 
 def save_affine(matrix: np.ndarray, path: Path) -> None:

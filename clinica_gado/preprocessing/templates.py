@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 
 from clinica_gado.errors import ResourceError
 from clinica_gado.files import sha256_of
-from clinica_gado.preprocessing.grids import MNI_GRID
+from clinica_gado.preprocessing.grids import CROP_SLICES, MNI_GRID
 from clinica_gado.preprocessing.images import Volume
 
 if TYPE_CHECKING:
@@ -57,6 +58,12 @@ def load_template(name: str) -> Template:
     if not path.is_file() or sha256_of(path) != SHA256[filename]:
         raise ResourceError(f"{path} is missing or altered; reinstall clinica-gado.")
     return Template(name, _read_on_grid(path), SHA256[filename])
+
+
+@lru_cache(maxsize=1)
+def template_brain() -> NDArray[np.bool_]:
+    """Return the brain of the shipped template on `CROP_GRID`, (169, 208, 179)."""
+    return load_template("brain").volume.data[CROP_SLICES] > 0
 
 
 def load_user_template(path: Path) -> Template:
