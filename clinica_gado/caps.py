@@ -100,6 +100,11 @@ def removal_paths(caps: Path, source: Path, visit: Visit) -> RemovalPaths:
     )
 
 
+def dataset_name(caps: Path) -> str | None:
+    """Return the name that a CAPS dataset gives itself, or None when it is new."""
+    return (read_sidecar(caps / "dataset_description.json") or {}).get("Name")
+
+
 def sidecar_of(image: Path) -> Path:
     """Return the JSON that goes with a `.nii.gz` or `.nii`."""
     return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")

@@ -24,7 +24,8 @@ from clinica_gado.preprocessing.linear import (
     correct_bias,
     read_itk_affine,
 )
-from clinica_gado.preprocessing.t1_linear import LinearOptions, prepare_linear
+from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options, prepare_linear
+from clinica_gado.preprocessing.templates import template_brain
 from clinica_gado.provenance import INTENDED_USE, generated_by
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def make_request(job: Job, settings: RemovalSettings, model_sha256: str) -> dict
         "Parameters": {
             "Precision": settings.precision,
             "Flips": settings.flips,
-            "Preprocessing": settings.linear.route,
-            "Template": str(settings.linear.template or "shipped"),
+            "Preprocessing": describe_options(settings.linear),
         },
     }
 
@@ -119,9 +119,10 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
     return not settings.native_space or paths.native_sidecar.is_file()
 
 
-def preprocess(job: Job, settings: RemovalSettings) -> RemovalPaths:
-    """Bring the source of a visit to the template (see `prepare_linear`)."""
-    return prepare_linear(job.source, job.visit, settings.caps, settings.linear)
+def preprocess(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
+    """Bring the source of a visit to the template (see `prepare_linear`); return no flags yet."""
+    prepare_linear(job.source, job.visit, settings.caps, settings.linear)
+    return ()
 
 
 def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
     paths = removal_paths(settings.caps, job.source, job.visit)
     predictor = predictor_of(settings)
     before = read_volume(paths.linear)
-    prediction = predictor.predict([before.data])
+    prediction = predictor.predict([before.data], region=template_brain())
     after = Volume(prediction.array, before.affine)
     linear_sidecar = read_sidecar(paths.linear_sidecar) or {}
     content = {
@@ -139,6 +140,7 @@ def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
         "Registration": linear_sidecar.get("Registration", {}),
         "Change": summarise_change(before.data, after.data),
     }
+    paths.sidecar.unlink(missing_ok=True)  # without it nothing counts as done, if interrupted
     if settings.native_space:
         _save_native(job, paths, before, after, content)
     save_volume(after, paths.image)

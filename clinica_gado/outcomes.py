@@ -32,6 +32,10 @@ class Outcome(NamedTuple):
     reason: str = ""
     flags: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        details = "; ".join(filter(None, (self.reason, *self.flags)))
+        return f"{self.visit}: {self.status}" + (f" ({details})" if details else "")
+
 
 def attempt(job: Job, step: Callable[[], tuple[str, ...]]) -> Outcome:
     """Run a step of a visit; whatever it raises becomes that visit's outcome and no other's."""
@@ -58,11 +62,9 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def save_outcome(outcome: Outcome, folder: Path) -> Path:
+def save_outcome(outcome: Outcome, folder: Path) -> None:
     """Leave an outcome for the process that gathers them."""
-    path = _outcome_path(folder, outcome.visit)
-    write_json(path, outcome._asdict())
-    return path
+    write_json(_outcome_path(folder, outcome.visit), outcome._asdict())
 
 
 def read_outcome(folder: Path, visit: Visit) -> Outcome | None:

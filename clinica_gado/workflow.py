@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -30,9 +30,16 @@ class SteadyMultiProcPlugin(MultiProcPlugin):  # type: ignore[misc]
     process of its own; one whose process dies again ends with an error, and the others go on.
     """
 
-    def __init__(self, plugin_args: dict[str, Any]) -> None:
+    def __init__(self, plugin_args: dict[str, Any], last_node: str = "") -> None:
+        self._last_node = last_node
         super().__init__({**plugin_args, "mp_context": START_METHOD})
+        self.pool.shutdown(wait=False)
+        self.pool = self._new_pool(self.processors)
         self._nodes: dict[int, tuple[Node, bool, int]] = {}
+
+    def _sort_jobs(self, jobids: Iterable[int], scheduler: str | None = None) -> list[int]:
+        """Finish visits that began before beginning others, so that results come all along."""
+        return sorted(jobids, key=lambda jobid: self.procs[jobid].name != self._last_node)
 
     def _submit_job(self, node: Node, updatehash: bool = False) -> int:
         self._taskid += 1
@@ -82,29 +89,37 @@ class SteadyMultiProcPlugin(MultiProcPlugin):  # type: ignore[misc]
     def _new_pool(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             max_workers=workers,
-            initializer=process_initializer,
+            initializer=start_worker,
             initargs=(self._cwd,),
             mp_context=get_context(START_METHOD),
         )
 
 
-class ProgressLog:
-    """Logs each finished visit with an estimate of the time that remains."""
+def start_worker(cwd: str) -> None:
+    """Prepare a process: nipype's own settings, and none of its messages on the screen."""
+    process_initializer(cwd)
+    for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
-    def __init__(self, total: int, last_node: str, describe: Callable[[Node], str]) -> None:
-        self._total, self._last_node, self._describe = total, last_node, describe
+
+class ProgressLog:
+    """Logs each visit that came to its end, with an estimate of the time that remains.
+
+    nipype tells that some node ended, not what it found: `new_ends` returns in words what ended
+    since it was last called.
+    """
+
+    def __init__(self, total: int, new_ends: Callable[[], Sequence[str]]) -> None:
+        self._total, self._new_ends = total, new_ends
         self._done, self._started = 0, time.monotonic()
 
     def __call__(self, node: Node, status: str) -> None:
         """Take a status of nipype's: start, end or exception."""
-        if node.name != self._last_node or status == "start":
-            return
-        self._done += 1
-        elapsed = time.monotonic() - self._started
-        left = elapsed / self._done * (self._total - self._done)
-        logger.info(
-            "[%d/%d] %s; %s", self._done, self._total, self._describe(node), _remaining(left)
-        )
+        for text in self._new_ends():
+            self._done += 1
+            elapsed = time.monotonic() - self._started
+            left = _remaining(elapsed / self._done * (self._total - self._done))
+            logger.info("[%d/%d] %s; %s", self._done, self._total, text, left)
 
 
 def _remaining(seconds: float) -> str:

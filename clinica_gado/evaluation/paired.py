@@ -15,6 +15,7 @@ from clinica_gado.evaluation.enhancement import (
 )
 from clinica_gado.evaluation.similarity import compare
 from clinica_gado.preprocessing.intensity import match_intensity
+from clinica_gado.preprocessing.templates import template_brain
 from clinica_gado.training.pairs import Pair, load_pair
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def evaluate_pairs(files: Sequence[Path], predictors: Mapping[str, Predictor]) -
         pair = load_pair(path)
         rows.append(_row(pair, IDENTITY, pair.source))
         for name, predictor in predictors.items():
-            rows.append(_row(pair, name, predictor.predict([pair.source]).array))
+            rows.append(
+                _row(pair, name, predictor.predict([pair.source], region=template_brain()).array)
+            )
     return pd.DataFrame(rows)
 
 

@@ -37,8 +37,13 @@ class PreparedImages:
     stacked: torch.Tensor
 
 
-def prepare_images(images: Images, card: Card, normalisation: Normalisation) -> PreparedImages:
-    """Order, check and normalise the images of a visit.
+def prepare_images(
+    images: Images,
+    card: Card,
+    normalisation: Normalisation,
+    region: NDArray[np.bool_] | None = None,
+) -> PreparedImages:
+    """Order, check and normalise the images of a visit, by the intensities of `region`.
 
     Raises
     ------
@@ -49,12 +54,17 @@ def prepare_images(images: Images, card: Card, normalisation: Normalisation) -> 
     first_name = card.inputs[0].name
     first = arrays[first_name]
     _check_one_grid(arrays, first.shape)
-    scale = normalisation.fit(first)
+    looked_at = np.ones(first.shape, dtype=bool) if region is None else region
+    if looked_at.shape != first.shape:
+        raise InputImageError(
+            f"The region has the shape {looked_at.shape}, the image {first.shape}."
+        )
+    scale = normalisation.fit(first[looked_at])
     stacked = np.zeros((1, len(card.inputs), *first.shape), dtype=np.float32)
     for channel, item in enumerate(card.inputs):
         if item.name in arrays:
             array = arrays[item.name]
-            own_scale = scale if item.name == first_name else normalisation.fit(array)
+            own_scale = scale if item.name == first_name else normalisation.fit(array[looked_at])
             stacked[0, channel] = own_scale.apply(array)
     return PreparedImages(first, scale, torch.from_numpy(stacked))
 

@@ -84,7 +84,13 @@ class Predictor:
         """Device and precision that runs begin with."""
         return self._engine.engine.compute
 
-    def predict(self, images: Images, mask: NDArray[np.bool_] | None = None) -> Prediction:
+    def predict(
+        self,
+        images: Images,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        region: NDArray[np.bool_] | None = None,
+    ) -> Prediction:
         """Apply the model to the images of one visit, in template space.
 
         Exact zeros around a brain-only image stay zero: nothing is predicted there.
@@ -96,13 +102,16 @@ class Predictor:
             names, of which those that may be missing can be left out.
         mask
             `(X, Y, Z)`, voxels that may change; elsewhere the first input is kept.
+        region
+            `(X, Y, Z)`, voxels whose intensities give the scale, such as the brain: a head with
+            its scalp and a skull-stripped one are then alike. All voxels by default.
 
         Raises
         ------
         InputImageError
             An image is missing, empty, not a number somewhere, or on another grid.
         """
-        prepared = prepare_images(images, self.bundle.card, self._normalisation)
+        prepared = prepare_images(images, self.bundle.card, self._normalisation, region)
         allowed = _may_change(prepared.first, mask)
         runs, compute, notes = self._engine.run(prepared.stacked, self._mirrors)
         spread = runs.spread

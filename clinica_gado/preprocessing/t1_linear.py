@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from clinica_gado.preprocessing.linear import (
 )
 from clinica_gado.preprocessing.plausibility import check_registration
 from clinica_gado.preprocessing.templates import (
+    SHA256,
     Template,
     is_brain_only,
     load_template,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MAX_NEGATIVE_FRACTION = 0.25
 ROUTES = ("standard", "clinica")
 MIN_DETAIL_CORRELATION = 0.9
 """Of a t1_linear image and its affine applied anew: .95–1 where they agree, .7 after SyN."""
@@ -77,10 +80,11 @@ def prepare_linear(source: Path, visit: Visit, caps: Path, options: LinearOption
     """
     paths = removal_paths(caps, source, visit)
     source_sha256 = sha256_of(_readable(source))
-    request = {"SourceSha256": source_sha256, "Options": _describe(options)}
+    request = {"SourceSha256": source_sha256, "Options": describe_options(options)}
     if _is_prepared(paths, request):
         return paths
     native = read_volume(source)
+    _check_scale(native, source)
     template = choose_template(native, options)
     reused = _from_clinica(native, source, visit, caps)
     result = reused or _register(source, native, template, options)
@@ -98,8 +102,30 @@ def _readable(source: Path) -> Path:
         ) from error
 
 
-def _describe(options: LinearOptions) -> dict[str, Any]:
-    return {"Route": options.route, "Template": str(options.template or "shipped")}
+def describe_options(options: LinearOptions) -> dict[str, Any]:
+    """Return what decides a registration beside the image; files by their checksum, not name."""
+    return {
+        "Route": options.route,
+        "Template": _checksum_of_template(options.template),
+        "Seed": options.seed,
+    }
+
+
+def _check_scale(native: Volume, source: Path) -> None:
+    """Refuse an image centred on zero: neither N4 nor the network means anything on it."""
+    differing = native.data[native.data != 0]
+    if (differing < 0).mean() > MAX_NEGATIVE_FRACTION and differing.max() < -10 * differing.min():
+        raise InputImageError(
+            f"{source} has {100 * (differing < 0).mean():.0f} % of its voxels below zero, as after "
+            "a z-score; give the image with its original intensities."
+        )
+
+
+@lru_cache(maxsize=1)
+def _checksum_of_template(template: Path | None) -> str:
+    if template is None:
+        return "+".join(checksum[:12] for checksum in SHA256.values())
+    return load_user_template(template).sha256
 
 
 def _is_prepared(paths: RemovalPaths, request: dict[str, Any]) -> bool:

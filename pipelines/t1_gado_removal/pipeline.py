@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import nipype
 import nipype.interfaces.utility as nutil
 import nipype.pipeline.engine as npe
 from clinica.pipelines.engine import Pipeline
@@ -17,13 +19,19 @@ from nipype.pipeline.engine import Workflow
 from clinica_gado.bids import Job
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings
 from clinica_gado.outcomes import FAILED, Outcome, read_outcome
-from clinica_gado.pipelines.t1_gado_removal.messages import read_job, write_job, write_settings
+from clinica_gado.pipelines.t1_gado_removal.messages import write_job, write_settings
 from clinica_gado.pipelines.t1_gado_removal.tasks import preprocess_task, synthesise_task
 from clinica_gado.workflow import ProgressLog, SteadyMultiProcPlugin
 
 logger = logging.getLogger(__name__)
 
 LAST_NODE = "Synthesise"
+
+# Folders of nodes are named by a checksum: a job's text would make a path too long for the system.
+# Stock Clinica puts nipype in its debug mode, in which one crash stops all.
+nipype.config.update_config(
+    {"execution": {"parameterize_dirs": False, "stop_on_first_crash": False}}
+)
 
 
 class T1GadoRemoval(Pipeline):  # type: ignore[misc]
@@ -43,10 +51,15 @@ class T1GadoRemoval(Pipeline):  # type: ignore[misc]
         caps_name: str | None = None,
     ) -> None:
         self.settings, self.jobs = settings, list(jobs)
+        self._running = list(jobs)
+        if base_dir:
+            base_dir.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: nipype takes what an earlier run left in the same one for its own.
+        own_folder = tempfile.mkdtemp(prefix=f"{PIPELINE}-", dir=base_dir)
         super().__init__(
             bids_directory=str(settings.bids),
             caps_directory=str(settings.caps),
-            base_dir=str(base_dir) if base_dir else None,
+            base_dir=own_folder,
             overwrite_caps=settings.overwrite,
             name=PIPELINE,
             caps_name=caps_name,
@@ -68,7 +81,7 @@ class T1GadoRemoval(Pipeline):  # type: ignore[misc]
 
     def get_output_fields(self) -> list[str]:
         """Return the fields of the output node."""
-        return ["outcome"]
+        return ["job"]
 
     @property
     def outcomes_folder(self) -> Path:
@@ -90,14 +103,13 @@ class T1GadoRemoval(Pipeline):  # type: ignore[misc]
             [
                 (self.input_node, preprocess, [("job", "job")]),
                 (preprocess, synthesise, [("job", "job")]),
-                (synthesise, self.output_node, [("outcome", "outcome")]),
+                (synthesise, self.output_node, [("job", "job")]),
             ]
         )
 
     def _node(self, function: Any, name: str) -> npe.Node:
-        output = "outcome" if name == LAST_NODE else "job"
         interface = nutil.Function(
-            input_names=["job", "settings", "outcomes"], output_names=[output], function=function
+            input_names=["job", "settings", "outcomes"], output_names=["job"], function=function
         )
         node = npe.Node(interface, name=name)
         node.inputs.settings = write_settings(self.settings)
@@ -113,42 +125,35 @@ class T1GadoRemoval(Pipeline):  # type: ignore[misc]
 
     def run_all(self, n_procs: int) -> list[Outcome]:
         """Run every job and return what became of each, in order; no visit stops another."""
-        if not self.jobs:
-            return []
-        share_threads(n_procs)
-        self.outcomes_folder.mkdir(parents=True, exist_ok=True)
-        self.build()
-        plugin_args: dict[str, Any] = {
-            "n_procs": n_procs,
-            "status_callback": ProgressLog(len(self.jobs), LAST_NODE, self._describe),
-        }
-        plugin = SteadyMultiProcPlugin(plugin_args) if n_procs > 1 else "Linear"
         try:
-            Workflow.run(self, plugin=plugin, plugin_args=plugin_args)
+            return self._run_all(n_procs) if self.jobs else []
+        finally:
+            shutil.rmtree(self.base_dir, ignore_errors=True)
+
+    def _run_all(self, n_procs: int) -> list[Outcome]:
+        self.build()
+        progress = ProgressLog(len(self.jobs), self._new_ends)
+        plugin = SteadyMultiProcPlugin({"n_procs": n_procs, "status_callback": progress}, LAST_NODE)
+        try:
+            Workflow.run(self, plugin=plugin)
         except RuntimeError as error:
             # Visits catch their own errors: what comes here is a process that was killed.
             logger.debug("nipype: %s", error)
-        outcomes = [self._outcome_of(job) for job in self.jobs]
-        if not self.base_dir_was_specified:
-            shutil.rmtree(self.base_dir, ignore_errors=True)
-        return outcomes
+        return [self._outcome_of(job) for job in self.jobs]
 
     def _outcome_of(self, job: Job) -> Outcome:
         found = read_outcome(self.outcomes_folder, job.visit)
         reason = "its process was killed, perhaps for lack of memory; try a smaller --n_procs."
         return found or Outcome(job.visit, job.source.name, FAILED, reason)
 
-    def _describe(self, node: npe.Node) -> str:
-        text = node.inputs.job
-        if not text:
-            return "a visit failed"
-        outcome = self._outcome_of(read_job(text))
-        details = "; ".join([outcome.reason, *outcome.flags]).strip("; ")
-        return f"{outcome.visit}: {outcome.status}" + (f" ({details})" if details else "")
+    def _new_ends(self) -> list[str]:
+        ended = [job for job in self._running if read_outcome(self.outcomes_folder, job.visit)]
+        self._running = [job for job in self._running if job not in ended]
+        return [str(self._outcome_of(job)) for job in ended]
 
 
 def share_threads(n_procs: int) -> None:
-    """Divide the processors among the processes, before ITK and torch count them."""
+    """Divide the processors among the processes, before torch counts them."""
     threads = str(max(1, (os.cpu_count() or 1) // n_procs))
-    for name in ("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, threads)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clinica.utils.exceptions import ClinicaException
 
 from clinica_gado.bids import Job, Selection, parse_filter, select
-from clinica_gado.caps import qc_folder
+from clinica_gado.caps import dataset_name, qc_folder
 from clinica_gado.console import show_messages
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
@@ -22,6 +22,7 @@ from clinica_gado.gado_removal import PIPELINE, RemovalSettings, is_done, predic
 from clinica_gado.outcomes import (
     ALREADY_DONE,
     DONE,
+    FAILED,
     Outcome,
     failure,
     write_failures,
@@ -102,8 +103,11 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     """
     # Imported late: nipype takes seconds, and a wrong option should be told at once.
     from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
+    from clinica_gado.preprocessing.ants_programs import check_programs
 
     share_threads(options.n_procs)
+    if settings.linear.route == "clinica":
+        check_programs()
     _check_writable(settings.caps)
     selection = select(
         settings.bids,
@@ -115,7 +119,10 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     bundle = predictor_of(settings).bundle
     decided, waiting = sort_out(selection.jobs, settings, bundle.sha256)
     pipeline = T1GadoRemoval(
-        settings, waiting, base_dir=options.working_directory, caps_name=options.caps_name
+        settings,
+        waiting,
+        base_dir=options.working_directory,
+        caps_name=options.caps_name or dataset_name(settings.caps),
     )
     folder = qc_folder(settings.caps, PIPELINE)
     write_tsv(folder / "selection.tsv", selection.table)
@@ -149,8 +156,10 @@ def sort_out(
         outcome = _decided(job, settings, model_sha256)
         if outcome is None:
             waiting.append(job)
-        else:
-            decided.append(outcome)
+            continue
+        decided.append(outcome)
+        if outcome.status == FAILED:
+            logger.error("%s", outcome)
     return decided, waiting
 
 

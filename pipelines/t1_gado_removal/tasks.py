@@ -12,23 +12,21 @@ def preprocess_task(job: str, settings: str, outcomes: str) -> str:
     from clinica_gado.pipelines.t1_gado_removal.messages import read_job, read_settings
 
     read, wanted = read_job(job), read_settings(settings)
-    outcome = attempt(read, lambda: preprocess(read, wanted) and ())
+    outcome = attempt(read, lambda: preprocess(read, wanted))
     if outcome.status == FAILED:
         save_outcome(outcome, Path(outcomes))
-        return ""
     return job
 
 
 def synthesise_task(job: str, settings: str, outcomes: str) -> str:
     """Write the synthetic T1w of a preprocessed visit and leave its outcome in `outcomes`."""
-    if not job:
-        return ""
     from pathlib import Path
 
     from clinica_gado.gado_removal import synthesise
-    from clinica_gado.outcomes import attempt, save_outcome
+    from clinica_gado.outcomes import attempt, read_outcome, save_outcome
     from clinica_gado.pipelines.t1_gado_removal.messages import read_job, read_settings
 
     read, wanted = read_job(job), read_settings(settings)
-    outcome = attempt(read, lambda: synthesise(read, wanted))
-    return str(save_outcome(outcome, Path(outcomes)))
+    if read_outcome(Path(outcomes), read.visit) is None:  # it did not fail before
+        save_outcome(attempt(read, lambda: synthesise(read, wanted)), Path(outcomes))
+    return job

@@ -41,16 +41,13 @@ def test_a_killed_worker_is_tried_again_alone_and_the_others_end_well(tmp_path):
     assert len(list(tmp_path.glob("started-1-*"))) == 2
 
 
-def test_progress_counts_the_last_node_of_each_visit_only(caplog):
-    class Node:
-        name = "last"
-
-    progress = ProgressLog(2, "last", lambda node: "sub-01: done")
+def test_progress_tells_each_end_once(caplog):
+    ends = iter([[], ["sub-01: done"], [], ["sub-02: failed (why)"]])
+    progress = ProgressLog(2, lambda: next(ends))
     with caplog.at_level("INFO", "clinica_gado"):
-        progress(Node(), "start")
-        progress(Node(), "end")
-        progress(Node(), "end")
+        for _ in range(4):
+            progress(None, "end")
     assert [record.getMessage().split(";")[0] for record in caplog.records] == [
         "[1/2] sub-01: done",
-        "[2/2] sub-01: done",
+        "[2/2] sub-02: failed (why)",
     ]
