@@ -23,7 +23,7 @@ START_METHOD = "spawn"
 """Forking a process that holds the threads of torch or ITK can freeze the child."""
 
 
-class SteadyMultiProcPlugin(MultiProcPlugin):  # type: ignore[misc]
+class SteadyMultiProcPlugin(MultiProcPlugin):
     """nipype's MultiProc, which waits for ever for a node whose process was killed, made to go on.
 
     When a worker dies, the pool is renewed and each node that was running is run once more in a
@@ -33,8 +33,7 @@ class SteadyMultiProcPlugin(MultiProcPlugin):  # type: ignore[misc]
     def __init__(self, plugin_args: dict[str, Any], last_node: str = "") -> None:
         self._last_node = last_node
         super().__init__({**plugin_args, "mp_context": START_METHOD})
-        self.pool.shutdown(wait=False)
-        self.pool = self._new_pool(self.processors)
+        self.pool: ProcessPoolExecutor = self._new_pool(self.processors)
         self._nodes: dict[int, tuple[Node, bool, int]] = {}
 
     def _sort_jobs(self, jobids: Iterable[int], scheduler: str | None = None) -> list[int]:

@@ -49,6 +49,14 @@ class Volume:
         return float(x), float(y), float(z)
 
 
+def load_image(path: Path) -> nib.spatialimages.SpatialImage:
+    """Open an image that has voxels and an affine; nothing is checked, no voxel read yet."""
+    image = nib.load(path)
+    if not isinstance(image, nib.spatialimages.SpatialImage):
+        raise nib.filebasedimages.ImageFileError(f"{type(image).__name__} has no voxels")
+    return image
+
+
 def read_volume(path: Path) -> Volume:
     """Read a 3D NIfTI image with its scaling applied, and refuse what cannot be processed.
 
@@ -59,7 +67,7 @@ def read_volume(path: Path) -> Volume:
         values. The message names the file and the remedy.
     """
     try:
-        image = nib.load(path)
+        image = load_image(path)
         data = _as_float32(np.asanyarray(image.dataobj))
     except (*_READ_ERRORS, HeaderDataError) as error:
         raise InputImageError(

@@ -33,6 +33,7 @@ from clinica_gado.preprocessing.templates import (
     is_brain_only,
     load_template,
     load_user_template,
+    most_frequent_value,
     template_brain,
 )
 
@@ -113,11 +114,12 @@ def describe_options(options: LinearOptions) -> dict[str, Any]:
 
 def _check_scale(native: Volume, source: Path) -> None:
     """Refuse an image centred on zero: neither N4 nor the network means anything on it."""
-    differing = native.data[native.data != 0]
-    if (differing < 0).mean() > MAX_NEGATIVE_FRACTION and differing.max() < -10 * differing.min():
+    head = native.data[native.data != most_frequent_value(native.data)]
+    negative = float((head < 0).mean())
+    if negative > MAX_NEGATIVE_FRACTION:
         raise InputImageError(
-            f"{source} has {100 * (differing < 0).mean():.0f} % of its voxels below zero, as after "
-            "a z-score; give the image with its original intensities."
+            f"{source} has {100 * negative:.0f} % of its voxels below zero, as after a z-score; "
+            "give the image with its original intensities."
         )
 
 

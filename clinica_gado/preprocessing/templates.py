@@ -14,7 +14,7 @@ import numpy as np
 from clinica_gado.errors import ResourceError
 from clinica_gado.files import sha256_of
 from clinica_gado.preprocessing.grids import CROP_SLICES, MNI_GRID
-from clinica_gado.preprocessing.images import Volume
+from clinica_gado.preprocessing.images import Volume, load_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +81,7 @@ def load_user_template(path: Path) -> Template:
 
 def _read_on_grid(path: Path) -> Volume:
     try:
-        image = nib.load(path)
+        image = load_image(path)
         data = np.squeeze(np.asarray(image.dataobj, dtype=np.float32))
     except (OSError, ValueError, nib.filebasedimages.ImageFileError) as error:
         raise ResourceError(f"The template {path} cannot be read ({error}).") from error
@@ -99,13 +99,14 @@ def is_brain_only(volume: Volume) -> bool:
     Against a whole-head template a brain is inflated until it fills the skull, so the template
     must fit the image.
     """
-    background = _most_frequent_value(volume.data)
+    background = most_frequent_value(volume.data)
     foreground = volume.data != background
     volume_cm3 = float(foreground.sum()) * float(np.prod(volume.spacing)) / 1000.0
     is_constant_around = 1.0 - foreground.mean() >= CONSTANT_BACKGROUND_FRACTION
     return bool(is_constant_around and volume_cm3 <= BRAIN_ONLY_MAX_CM3)
 
 
-def _most_frequent_value(data: NDArray[np.float32]) -> float:
+def most_frequent_value(data: NDArray[np.float32]) -> float:
+    """Return the value of the background, if it is constant."""
     values, counts = np.unique(data[::2, ::2, ::2], return_counts=True)
     return float(values[counts.argmax()])

@@ -20,7 +20,7 @@ import nilearn.datasets
 import numpy as np
 
 from clinica_gado.preprocessing.grids import MNI_GRID
-from clinica_gado.preprocessing.images import Volume, to_ants
+from clinica_gado.preprocessing.images import Volume, load_image, read_volume, to_ants
 from clinica_gado.simulation.labels import BRAIN
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ MAX_INTENSITY = 200.0
 REGISTRATION_SEED = 1
 
 
-def icbm_brain() -> nib.Nifti1Image:
+def icbm_brain() -> Volume:
     """Return the brain-only ICBM 152 2009a symmetric T1w image that nilearn carries, at 1 mm."""
     folder = Path(nilearn.datasets.__file__).parent / "data"
-    return nib.load(folder / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz")
+    return read_volume(folder / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz")
 
 
 def paint(labels: NDArray[np.int16], folder: Path) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ def paint(labels: NDArray[np.int16], folder: Path) -> NDArray[np.float32]:
 
 def bring_to_mni(path: Path, target: ants.ANTsImage) -> list[NDArray[np.float32]]:
     """Return head, brain and field of view of one label map on the MNI grid."""
-    label_map = nib.load(path)
+    label_map = load_image(path)
     labels = np.asarray(label_map.dataobj, dtype=np.int16)
     head = paint(labels, path.parent)
     in_brain = np.isin(labels, BRAIN)
@@ -74,8 +74,7 @@ def bring_to_mni(path: Path, target: ants.ANTsImage) -> list[NDArray[np.float32]
 
 def average(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the mean whole head and the mean brain on the MNI grid, both left-right symmetric."""
-    icbm = icbm_brain()
-    target = to_ants(Volume(np.asarray(icbm.dataobj, dtype=np.float32), icbm.affine))
+    target = to_ants(icbm_brain())
     sums = [np.zeros(MNI_GRID.shape, dtype=np.float32) for _ in range(3)]
     for number in HEADS:
         path = folder / f"head_{number:02d}_dseg.nii.gz"

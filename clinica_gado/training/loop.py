@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from clinica_gado.training.patches import PatchSampler
+from clinica_gado.training.patches import Arrays, PatchSampler
 
 if TYPE_CHECKING:
     from clinica_gado.training.pairs import ScaledPair
@@ -39,9 +40,9 @@ class TrainingConfig:
     steps: int = 3000
     batch_size: int = 2
     patch_size: int = 96
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     enhancement_weight: float = 4.0
-    ema_decay: float = 0.998
+    ema_decay: float = 0.98
     seed: int = 0
 
 
@@ -57,7 +58,8 @@ def train(
     """
     torch.manual_seed(config.seed)
     sampler = PatchSampler(pairs, config.patch_size, np.random.default_rng(config.seed))
-    network.train().to(memory_format=torch.channels_last_3d)
+    network.train()
+    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=config.learning_rate, total_steps=config.steps, pct_start=0.1
@@ -66,8 +68,8 @@ def train(
         network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
     )
     started, losses = time.monotonic(), []
-    for step in range(1, config.steps + 1):
-        source, target, mask = (torch.from_numpy(a) for a in sampler.batch(config.batch_size))
+    for step, batch in enumerate(draw_ahead(sampler, config), start=1):
+        source, target, mask = (torch.from_numpy(array) for array in batch)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             predicted = network(source.to(memory_format=torch.channels_last_3d))
         loss = weighted_l1(predicted.float(), source, target, mask, config.enhancement_weight)
@@ -83,6 +85,16 @@ def train(
             losses.clear()
             on_progress(average.module)
     return average.module.eval()
+
+
+def draw_ahead(sampler: PatchSampler, config: TrainingConfig) -> Iterator[Arrays]:
+    """Yield one batch a step, the next being drawn meanwhile; the order of draws is fixed."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(sampler.batch, config.batch_size)
+        for _ in range(config.steps):
+            batch = waiting.result()
+            waiting = pool.submit(sampler.batch, config.batch_size)
+            yield batch
 
 
 def weighted_l1(

@@ -68,7 +68,7 @@ def _vary(image: NDArray[np.float32], variation: Variation) -> NDArray[np.float3
         varied = ndimage.uniform_filter1d(
             varied, variation.thickness_voxels, axis=variation.thick_axis
         )
-    return varied
+    return np.asarray(varied, dtype=np.float32)
 
 
 class PatchSampler:

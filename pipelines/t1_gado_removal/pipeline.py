@@ -34,7 +34,7 @@ nipype.config.update_config(
 )
 
 
-class T1GadoRemoval(Pipeline):  # type: ignore[misc]
+class T1GadoRemoval(Pipeline):
     """Contrast-enhanced T1w to T1w without contrast, over the jobs that were selected.
 
     Clinica's own listing of visits, its prompts and its failure handling are replaced: it takes a
