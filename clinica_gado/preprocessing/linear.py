@@ -164,6 +164,5 @@ def change_in_native_space(
     The change, not the image, is what travels back, so that the native image keeps its own
     resolution and stays as it is outside the template's field of view.
     """
-    return resample(
-        change, native.data.shape, native.affine, np.linalg.inv(mni_to_native).astype(np.float64)
-    )
+    native_to_mni = np.linalg.inv(mni_to_native).astype(np.float64)
+    return resample(change, native.data.shape, native.affine, native_to_mni)

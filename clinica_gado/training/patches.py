@@ -62,8 +62,8 @@ def apply_variation(
 
 
 def _vary(image: NDArray[np.float32], variation: Variation) -> NDArray[np.float32]:
-    varied = np.flip(image, variation.mirrored)
-    varied = variation.gain * np.maximum(varied, 0) ** variation.gamma
+    mirrored = np.flip(image, variation.mirrored)
+    varied = variation.gain * np.maximum(mirrored, 0) ** variation.gamma
     if variation.thickness_voxels > 1:
         varied = ndimage.uniform_filter1d(
             varied, variation.thickness_voxels, axis=variation.thick_axis
