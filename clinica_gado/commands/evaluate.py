@@ -27,8 +27,19 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     show_default=True,
     help="Where preprocessed pairs are kept for the next time.",
 )
+@click.option(
+    "--write-card",
+    "data",
+    metavar="DATA",
+    help="Put the numbers into the card of the one model, measured on DATA (in words).",
+)
 def cli(
-    bids: Path, output: Path, models: tuple[str, ...], visits_tsv: Path | None, cache: Path
+    bids: Path,
+    output: Path,
+    models: tuple[str, ...],
+    visits_tsv: Path | None,
+    cache: Path,
+    data: str | None,
 ) -> None:
     """Compare models with the contrast-enhanced image as it is, over the real pairs of BIDS.
 
@@ -36,6 +47,7 @@ def cli(
     clinica_gado.evaluation.
     """
     from clinica_gado.bids import select
+    from clinica_gado.evaluation.card import write_metrics
     from clinica_gado.evaluation.paired import evaluate_pairs
     from clinica_gado.files import write_tsv
     from clinica_gado.gado_removal import load_predictor
@@ -45,4 +57,6 @@ def cli(
     predictors = {name: load_predictor(name, "auto", "auto", "none") for name in models}
     table = evaluate_pairs(files, predictors)
     write_tsv(output, table)
+    if data is not None and len(models) == 1:
+        write_metrics(predictors[models[0]].bundle.folder, table, models[0], data)
     click.echo(table.to_string(index=False))

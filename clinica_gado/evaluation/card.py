@@ -1,0 +1,62 @@
+"""Measured numbers put into a model's card, case by case, beside those of doing nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinica_gado.evaluation.paired import IDENTITY
+from clinica_gado.files import write_json
+from clinica_gado.models.bundle import CARD_NAME, load_card
+from clinica_gado.models.card import card_to_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFINITIONS = {
+    "enhancement_left": "mean excess over the image without enhancement, in enhancing voxels, as a "
+    "share of the input's: 0 is perfect",
+    "side_change": "mean absolute change of the other brain voxels, as a share of the median",
+    "gm_csf_contrast_error": "error of (GM - CSF) / (GM + CSF) against the image without "
+    "enhancement; classes by k-means of the real non-enhanced T1w",
+    "wm_gm_contrast_error": "the same of (WM - GM) / (WM + GM)",
+    "psnr_db_matched": "in-mask PSNR in dB against the real non-enhanced T1w, after a monotone "
+    "intensity match on non-enhancing voxels",
+    "ssim_matched": "in-mask Gaussian SSIM, after the same match",
+    "psnr_db_as_is": "in-mask PSNR in dB, no match but the median",
+    "ssim_as_is": "in-mask Gaussian SSIM, no match but the median",
+}
+"""Columns of `evaluate_pairs` that a card carries; full definitions in `clinica_gado.evaluation`."""
+
+
+def write_metrics(folder: Path, table: pd.DataFrame, model: str, data: str) -> None:
+    """Replace the metrics in the card of a bundle by what was measured.
+
+    Parameters
+    ----------
+    folder : the bundle.
+    table : of `evaluate_pairs`.
+    model : the name of the bundle in the table's column `image`.
+    data : what the cases are.
+    """
+    card = load_card(folder)
+    metrics = tuple(_metric(table, model, column, data) for column in DEFINITIONS)
+    write_json(folder / CARD_NAME, card_to_json(replace(card, metrics=metrics)))
+
+
+def _metric(table: pd.DataFrame, model: str, column: str, data: str) -> dict[str, Any]:
+    by_image = {
+        name: table[table["image"] == name].set_index("case")[column] for name in (model, IDENTITY)
+    }
+    return {
+        "name": column,
+        "value": round(float(by_image[model].mean()), 4),
+        "doing_nothing": round(float(by_image[IDENTITY].mean()), 4),
+        "cases": {
+            str(case): {"model": float(by_image[model][case]), "nothing": float(value)}
+            for case, value in by_image[IDENTITY].items()
+        },
+        "definition": DEFINITIONS[column],
+        "data": data,
+    }
