@@ -37,3 +37,15 @@ def test_debug_messages_are_shown_on_request_only(
     show_messages(logging.DEBUG)
     own_logger.debug("shown")
     assert capsys.readouterr().err == "DEBUG: shown\n"
+
+
+def test_a_pipeline_keeps_the_level_that_its_command_set(
+    own_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_messages(logging.DEBUG)  # clinica-gado -v …
+    show_messages()  # … run t1-gado-removal
+    assert own_logger.level == logging.DEBUG
+    own_logger.setLevel(logging.NOTSET)
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)  # clinica -v run …
+    show_messages()
+    assert own_logger.level == logging.DEBUG
