@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
+
+from clinica_gado.console import show_messages
 
 if TYPE_CHECKING:
     from nipype.pipeline.engine import Node
@@ -89,16 +93,26 @@ class SteadyMultiProcPlugin(MultiProcPlugin):
         return ProcessPoolExecutor(
             max_workers=workers,
             initializer=start_worker,
-            initargs=(self._cwd,),
+            initargs=(self._cwd, logging.getLogger("clinica_gado").getEffectiveLevel()),
             mp_context=get_context(START_METHOD),
         )
 
 
-def start_worker(cwd: str) -> None:
-    """Prepare a process: nipype's own settings, and none of its messages on the screen."""
+def start_worker(cwd: str, level: int) -> None:
+    """Prepare a process: nipype's own settings, our messages on the screen and none of nipype's."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     process_initializer(cwd)
+    show_messages(level)
     for name in ("nipype", "nipype.workflow", "nipype.interface", "nipype.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _end_with_parent() -> None:
+    """End when the parent does: a worker of a killed run would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 class ProgressLog:
