@@ -97,7 +97,7 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
     """Tell whether CAPS holds the result already.
 
     A visit is done when the synthetic image and its sidecar are there (those in native space too
-    when asked for) and the sidecar names the same source file by its sha256, the same model and
+    when asked for) and the sidecars name the same source file by its sha256, the same model and
     the same parameters. The sidecar is written last, so an interrupted visit is never done.
 
     Raises
@@ -116,7 +116,9 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
             f"{paths.image} was made with other settings ({', '.join(differing)} differ); "
             "add --overwrite_outputs to replace it, or use another CAPS folder."
         )
-    return not settings.native_space or paths.native_sidecar.is_file()
+    native = read_sidecar(paths.native_sidecar) or {}
+    in_native_space = paths.native.is_file() and request.items() <= native.items()
+    return in_native_space or not settings.native_space
 
 
 def preprocess(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
@@ -140,13 +142,20 @@ def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
         "Registration": linear_sidecar.get("Registration", {}),
         "Change": summarise_change(before.data, after.data),
     }
-    paths.sidecar.unlink(missing_ok=True)  # without it nothing counts as done, if interrupted
+    # Without its sidecar nothing counts as done, if interrupted; and no older image stays beside.
+    for outdated in (paths.sidecar, paths.native_sidecar, paths.native):
+        outdated.unlink(missing_ok=True)
     if settings.native_space:
         _save_native(job, paths, before, after, content)
     save_volume(after, paths.image)
     _save_mosaic(paths, before, after, content)
     write_json(paths.sidecar, {**content, "SpatialReference": "MNI152NLin2009cSym"})
-    return tuple(linear_sidecar.get("Registration", {}).get("flags", ()))
+    return flags_in(content)
+
+
+def flags_in(sidecar: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the doubts about the registration that a sidecar states."""
+    return tuple(sidecar.get("Registration", {}).get("flags", ()))
 
 
 def _describe(
@@ -200,6 +209,6 @@ def _save_mosaic(
 ) -> None:
     from clinica_gado.report.figures import save_mosaic
 
-    flags = content["Registration"].get("flags", [])
-    title = "  ·  ".join([paths.image.name.removesuffix("_T1w.nii.gz"), content["Model"], *flags])
+    name = paths.image.name.removesuffix("_T1w.nii.gz")
+    title = "  ·  ".join([name, content["Model"], *flags_in(content)])
     save_mosaic(before.data, after.data, paths.mosaic, title)
