@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 from clinica.utils.exceptions import ClinicaException
 
 from clinica_gado.bids import Job, Selection, parse_filter, select
-from clinica_gado.caps import dataset_name, qc_folder
+from clinica_gado.caps import dataset_name, qc_folder, read_sidecar, removal_paths
 from clinica_gado.console import show_messages
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
-from clinica_gado.gado_removal import PIPELINE, RemovalSettings, is_done, predictor_of
+from clinica_gado.gado_removal import (
+    PIPELINE,
+    RemovalSettings,
+    flags_in,
+    is_done,
+    predictor_of,
+)
 from clinica_gado.outcomes import (
     ALREADY_DONE,
     DONE,
@@ -28,7 +34,7 @@ from clinica_gado.outcomes import (
     write_failures,
     write_images,
 )
-from clinica_gado.preprocessing.t1_linear import LinearOptions
+from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options
 from clinica_gado.provenance import generated_by
 
 if TYPE_CHECKING:
@@ -108,6 +114,7 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     share_threads(options.n_procs)
     if settings.linear.route == "clinica":
         check_programs()
+    describe_options(settings.linear)  # a template that cannot be used is told now, once
     _check_writable(settings.caps)
     selection = select(
         settings.bids,
@@ -117,6 +124,8 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
         pairs_tsv=options.pairs_tsv,
     )
     bundle = predictor_of(settings).bundle
+    # Absolute: the processes that treat the visits have other current folders.
+    settings = replace(settings, model=str(bundle.folder.resolve()))
     decided, waiting = sort_out(selection.jobs, settings, bundle.sha256)
     pipeline = T1GadoRemoval(
         settings,
@@ -128,7 +137,8 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     write_tsv(folder / "selection.tsv", selection.table)
     _warn_of_low_space(settings.caps, len(waiting))
     started = _now()
-    logger.info("%d visits to treat, %d done before.", len(waiting), len(decided))
+    n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
+    logger.info("%d visits to treat, %d done before.", len(waiting), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
     _write_provenance(folder, settings, bundle, started)
     return _report(folder, selection, outcomes)
@@ -168,7 +178,10 @@ def _decided(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome 
         done = is_done(job, settings, model_sha256)
     except (GadoError, OSError) as error:
         return failure(job, error)
-    return Outcome(job.visit, job.source.name, ALREADY_DONE) if done else None
+    if not done:
+        return None
+    sidecar = read_sidecar(removal_paths(settings.caps, job.source, job.visit).sidecar) or {}
+    return Outcome(job.visit, job.source.name, ALREADY_DONE, flags=flags_in(sidecar))
 
 
 def _warn_of_low_space(caps: Path, n_visits: int) -> None:
@@ -192,7 +205,7 @@ def _write_provenance(
             "Device": settings.device,
             "Precision": settings.precision,
             "Flips": settings.flips,
-            "Preprocessing": settings.linear.route,
+            "Preprocessing": describe_options(settings.linear),
             "NativeSpace": settings.native_space,
         },
         "GeneratedBy": generated_by(),

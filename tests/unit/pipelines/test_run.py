@@ -1,0 +1,100 @@
+"""A run of t1-gado-removal but for the treatment of visits, on files of a few bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from clinica_gado.bids import NO_EVIDENCE, Job, Visit
+from clinica_gado.caps import qc_folder, removal_paths
+from clinica_gado.errors import ResourceError
+from clinica_gado.files import write_json
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings, make_request
+from clinica_gado.outcomes import ALREADY_DONE, FAILED
+from clinica_gado.pipelines.t1_gado_removal import pipeline as pipeline_module
+from clinica_gado.pipelines.t1_gado_removal import run as run_module
+from clinica_gado.preprocessing.t1_linear import LinearOptions
+
+MODEL = "a" * 64
+
+
+@pytest.fixture
+def job(tmp_path):
+    source = tmp_path / "bids/sub-01/ses-M000/anat/sub-01_ses-M000_ce-gadolinium_T1w.nii.gz"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"image")
+    return Job(Visit("sub-01", "ses-M000"), source, NO_EVIDENCE)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return RemovalSettings(bids=tmp_path / "bids", caps=tmp_path / "caps")
+
+
+@pytest.fixture
+def given_settings(monkeypatch):
+    """Stand in for the pipeline and the model; return the settings that the visits would get."""
+    given = []
+
+    class Pipeline:
+        def __init__(self, settings, jobs, **options):
+            given.append(settings)
+
+        def run_all(self, n_procs):
+            return []
+
+    bundle = SimpleNamespace(folder=Path("my-model"), sha256=MODEL, card=SimpleNamespace(id="mine"))
+    monkeypatch.setattr(pipeline_module, "T1GadoRemoval", Pipeline)
+    monkeypatch.setattr(pipeline_module, "share_threads", lambda n_procs: None)
+    monkeypatch.setattr(run_module, "predictor_of", lambda settings: SimpleNamespace(bundle=bundle))
+    return given
+
+
+def test_a_model_in_a_relative_folder_is_found_from_any_folder(
+    job, settings, given_settings, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert run_module.run(settings, run_module.RunOptions()) == run_module.ALL_DONE
+    assert given_settings[0].model == str(tmp_path.resolve() / "my-model")
+
+
+def test_the_provenance_names_the_template_by_its_checksum(job, settings, given_settings):
+    run_module.run(settings, run_module.RunOptions())
+    path = qc_folder(settings.caps, PIPELINE) / "provenance.json"
+    preprocessing = json.loads(path.read_text())["Settings"]["Preprocessing"]
+    assert preprocessing["Route"] == "standard"
+    assert preprocessing["Template"]
+
+
+def test_a_template_that_cannot_be_used_stops_before_anything_is_written(
+    job, settings, given_settings, tmp_path
+):
+    linear = LinearOptions(template=tmp_path / "absent.nii.gz")
+    wrong = RemovalSettings(settings.bids, settings.caps, linear=linear)
+    with pytest.raises(ResourceError, match="--template"):
+        run_module.run(wrong, run_module.RunOptions())
+    assert not settings.caps.exists()
+
+
+def test_a_visit_done_before_keeps_its_doubts(job, settings):
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    doubt = {"Registration": {"flags": ["the affine mirrors the head"]}}
+    write_json(paths.sidecar, {**make_request(job, settings, MODEL), **doubt})
+    paths.image.touch()
+    decided, waiting = run_module.sort_out([job], settings, MODEL)
+    assert waiting == []
+    assert [outcome.status for outcome in decided] == [ALREADY_DONE]
+    assert decided[0].flags == ("the affine mirrors the head",)
+
+
+def test_a_result_of_other_settings_is_a_failure_that_names_the_remedy(job, settings):
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    write_json(paths.sidecar, make_request(job, settings, "b" * 64))
+    paths.image.touch()
+    decided, waiting = run_module.sort_out([job], settings, MODEL)
+    assert waiting == []
+    assert [outcome.status for outcome in decided] == [FAILED]
+    assert "--overwrite_outputs" in decided[0].reason
