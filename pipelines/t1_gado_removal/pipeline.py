@@ -26,6 +26,8 @@ from clinica_gado.workflow import ProgressLog, SteadyMultiProcPlugin
 logger = logging.getLogger(__name__)
 
 LAST_NODE = "Synthesise"
+MEMORY_GB_PER_VISIT = 3
+"""No more visits run at once than this allows, whatever `--n_procs`: more than a visit's peak."""
 
 # Folders of nodes are named by a checksum: a job's text would make a path too long for the system.
 # Stock Clinica puts nipype in its debug mode, in which one crash stops all.
@@ -111,7 +113,7 @@ class T1GadoRemoval(Pipeline):
         interface = nutil.Function(
             input_names=["job", "settings", "outcomes"], output_names=["job"], function=function
         )
-        node = npe.Node(interface, name=name)
+        node = npe.Node(interface, name=name, mem_gb=MEMORY_GB_PER_VISIT)
         node.inputs.settings = write_settings(self.settings)
         node.inputs.outcomes = str(self.outcomes_folder)
         return node
@@ -133,7 +135,9 @@ class T1GadoRemoval(Pipeline):
     def _run_all(self, n_procs: int) -> list[Outcome]:
         self.build()
         progress = ProgressLog(len(self.jobs), self._new_ends)
-        plugin = SteadyMultiProcPlugin({"n_procs": n_procs, "status_callback": progress}, LAST_NODE)
+        # A machine with less memory than that runs one visit at a time instead of refusing all.
+        arguments = {"n_procs": n_procs, "status_callback": progress, "raise_insufficient": False}
+        plugin = SteadyMultiProcPlugin(arguments, LAST_NODE)
         try:
             Workflow.run(self, plugin=plugin)
         except RuntimeError as error:

@@ -16,7 +16,11 @@ from clinica_gado.pipelines.t1_gado_removal.messages import (
     write_job,
     write_settings,
 )
-from clinica_gado.pipelines.t1_gado_removal.pipeline import LAST_NODE, T1GadoRemoval
+from clinica_gado.pipelines.t1_gado_removal.pipeline import (
+    LAST_NODE,
+    MEMORY_GB_PER_VISIT,
+    T1GadoRemoval,
+)
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 
 
@@ -46,6 +50,8 @@ def test_each_visit_has_a_chain_of_its_own(bids, tmp_path):
     assert {"ReadJobs", "Preprocess", LAST_NODE} <= set(names)
     read = next(node for node in graph.nodes if node.name == "ReadJobs")
     assert len(read.iterables[0][1]) == 3
+    heavy = [node for node in graph.nodes if node.name in ("Preprocess", LAST_NODE)]
+    assert {node.mem_gb for node in heavy} == {MEMORY_GB_PER_VISIT}
 
 
 def test_a_cross_sectional_dataset_asks_nothing(bids, tmp_path):
