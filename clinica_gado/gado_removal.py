@@ -198,8 +198,7 @@ def _save_native(
     change = Volume(after.data - before.data, before.affine)
     moved = change_in_native_space(change, read_itk_affine(paths.affine), native)
     # A change may not take a voxel below zero, nor touch the air around a skull-stripped brain.
-    darkest = np.minimum(native.data, 0)
-    synthetic = np.where(native.data == 0, 0, np.maximum(native.data + moved.data, darkest))
+    synthetic = np.where(native.data == 0, 0, np.maximum(native.data + moved.data, 0))
     save_volume(Volume(synthetic.astype(np.float32), native.affine), paths.native)
     write_json(paths.native_sidecar, {**content, "SpatialReference": "orig"})
 
