@@ -115,7 +115,9 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     if settings.linear.route == "clinica":
         check_programs()
     describe_options(settings.linear)  # a template that cannot be used is told now, once
-    _check_writable(settings.caps)
+    _check_writable(settings.caps, "CAPS folder")
+    if options.working_directory is not None:
+        _check_writable(options.working_directory, "working directory")
     selection = select(
         settings.bids,
         visits_tsv=options.visits_tsv,
@@ -144,14 +146,14 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     return _report(folder, selection, outcomes)
 
 
-def _check_writable(caps: Path) -> None:
+def _check_writable(folder: Path, role: str) -> None:
     try:
-        caps.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=caps):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise OutputError(
-            f"Cannot write to the CAPS folder {caps} ({error.strerror}); "
+            f"Cannot write to the {role} {folder} ({error.strerror}); "
             "check its permissions, or give another folder."
         ) from error
 
@@ -176,8 +178,10 @@ def sort_out(
 def _decided(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
     try:
         done = is_done(job, settings, model_sha256)
-    except (GadoError, OSError) as error:
+    except GadoError as error:
         return failure(job, error)
+    except OSError:
+        return None  # a source that cannot be read: preprocessing says so in words
     if not done:
         return None
     sidecar = read_sidecar(removal_paths(settings.caps, job.source, job.visit).sidecar) or {}

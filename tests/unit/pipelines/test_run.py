@@ -10,7 +10,7 @@ import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
 from clinica_gado.caps import qc_folder, removal_paths
-from clinica_gado.errors import ResourceError
+from clinica_gado.errors import OutputError, ResourceError
 from clinica_gado.files import write_json
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings, make_request
 from clinica_gado.outcomes import ALREADY_DONE, FAILED
@@ -79,6 +79,15 @@ def test_a_template_that_cannot_be_used_stops_before_anything_is_written(
     assert not settings.caps.exists()
 
 
+def test_a_working_directory_that_cannot_be_made_stops_in_one_line(
+    job, settings, given_settings, tmp_path
+):
+    (tmp_path / "file").touch()
+    options = run_module.RunOptions(working_directory=tmp_path / "file" / "work")
+    with pytest.raises(OutputError, match="working directory"):
+        run_module.run(settings, options)
+
+
 def test_a_visit_done_before_keeps_its_doubts(job, settings):
     paths = removal_paths(settings.caps, job.source, job.visit)
     doubt = {"Registration": {"flags": ["the affine mirrors the head"]}}
@@ -98,3 +107,11 @@ def test_a_result_of_other_settings_is_a_failure_that_names_the_remedy(job, sett
     assert waiting == []
     assert [outcome.status for outcome in decided] == [FAILED]
     assert "--overwrite_outputs" in decided[0].reason
+
+
+def test_a_source_that_cannot_be_read_any_more_is_left_to_preprocessing(job, settings):
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    write_json(paths.sidecar, make_request(job, settings, MODEL))
+    paths.image.touch()
+    job.source.unlink()
+    assert run_module.sort_out([job], settings, MODEL) == ([], [job])
