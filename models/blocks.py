@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 OutputMode = Literal["image", "change"]
 
 
-class SynthesisNetwork(nn.Module):
+class SynthesisNetwork(nn.Module, ABC):
     """Base of the networks: one image made from one or several, directly or as a change.
 
     Parameters
@@ -29,9 +30,9 @@ class SynthesisNetwork(nn.Module):
         self.output = output
         self.multiple = multiple
 
+    @abstractmethod
     def estimate(self, images: torch.Tensor) -> torch.Tensor:
         """Return the image or the change, `(B, 1, D, H, W)`, before anything is added."""
-        raise NotImplementedError
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Turn images `(B, C, D, H, W)` into the image asked for, `(B, 1, D, H, W)`."""
