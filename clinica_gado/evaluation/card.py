@@ -27,7 +27,7 @@ DEFINITIONS = {
     "psnr_db_as_is": "in-mask PSNR in dB, no match but the median",
     "ssim_as_is": "in-mask Gaussian SSIM, no match but the median",
 }
-"""Columns of `evaluate_pairs` that a card carries; full definitions in `clinica_gado.evaluation`."""
+"""Columns of `evaluate_pairs` that a card carries, in words; see `clinica_gado.evaluation`."""
 
 
 def write_metrics(folder: Path, table: pd.DataFrame, model: str, data: str) -> None:

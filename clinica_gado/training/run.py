@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import torch
 from clinica_gado.bids import select
 from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.inference.normalisation import PercentileMedian, card_of
-from clinica_gado.models.bundle import Bundle, save_bundle
+from clinica_gado.models.bundle import Bundle, load_bundle, save_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import build_network
 from clinica_gado.provenance import INTENDED_USE
@@ -22,6 +22,7 @@ from clinica_gado.training.pairs import load_pair, prepare_pairs, scale_pair
 from clinica_gado.training.simulated import simulate_pair
 
 if TYPE_CHECKING:
+    from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.pairs import ScaledPair
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class TrainingRequest:
     visits_tsv : visits of `bids` to learn from; all those with a pair when None.
     label_maps : whole-head label maps to simulate pairs of, one pair each.
     cache : where preprocessed pairs are kept.
+    start_from : a bundle whose weights to begin with; its width is taken.
     """
 
     bids: Path
@@ -48,6 +50,7 @@ class TrainingRequest:
     visits_tsv: Path | None = None
     label_maps: tuple[Path, ...] = ()
     width: int = 16
+    start_from: Path | None = None
     config: TrainingConfig = field(default_factory=TrainingConfig)
 
 
@@ -59,15 +62,8 @@ def train_bundle(request: TrainingRequest) -> Bundle:
     """
     files = prepare_pairs(select(request.bids, visits_tsv=request.visits_tsv).jobs, request.cache)
     pairs = gather_pairs(files, request.label_maps)
-    architecture = {
-        "name": "attention_unet",
-        "width": request.width,
-        "levels": 5,
-        "in_channels": 1,
-        "output": "change",
-    }
     torch.manual_seed(request.config.seed)
-    network = build_network(architecture)
+    network, architecture = begin(request)
     card = describe(request, architecture, [path.stem for path in files])
 
     def save(average: torch.nn.Module) -> None:
@@ -75,6 +71,21 @@ def train_bundle(request: TrainingRequest) -> Bundle:
 
     fitted = train(network, pairs, request.config, save)
     return save_bundle(request.output, card, [fitted.state_dict()])
+
+
+def begin(request: TrainingRequest) -> tuple[SynthesisNetwork, Mapping[str, Any]]:
+    """Return the network to train and what a card says of its architecture."""
+    if request.start_from is not None:
+        bundle = load_bundle(request.start_from)
+        return bundle.load_network(), bundle.card.architecture
+    architecture = {
+        "name": "attention_unet",
+        "width": request.width,
+        "levels": 5,
+        "in_channels": 1,
+        "output": "change",
+    }
+    return build_network(architecture), architecture
 
 
 def gather_pairs(files: Sequence[Path], label_maps: Sequence[Path]) -> list[ScaledPair]:
@@ -86,7 +97,7 @@ def gather_pairs(files: Sequence[Path], label_maps: Sequence[Path]) -> list[Scal
     return pairs
 
 
-def describe(request: TrainingRequest, architecture: dict[str, Any], names: list[str]) -> Card:
+def describe(request: TrainingRequest, architecture: Mapping[str, Any], names: list[str]) -> Card:
     """Return the card of a model that was not measured yet."""
     return Card(
         id=request.model_id,
@@ -100,6 +111,7 @@ def describe(request: TrainingRequest, architecture: dict[str, Any], names: list
             "simulated_heads": [path.name for path in request.label_maps],
             "target": "the input without its enhancement, in the input's own style",
             "configuration": asdict(request.config),
+            "started_from": request.start_from.name if request.start_from else None,
         },
         metrics=(),
         intended_use=INTENDED_USE,
