@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from clinica_gado.inference.averaging import FLIPS
 from clinica_gado.inference.devices import PRECISIONS
 from clinica_gado.pipelines.t1_gado_removal.cli import cli
@@ -21,7 +23,9 @@ def test_choices_are_those_of_the_library():
 
 
 def test_every_option_has_a_help():
-    assert not [p.name for p in cli.params if hasattr(p, "help") and not p.help]
+    options = [p for p in cli.params if isinstance(p, click.Option) and not p.hidden]
+    assert options
+    assert not [option.name for option in options if not option.help]
 
 
 def test_defaults_become_settings(tmp_path):
