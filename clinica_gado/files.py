@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def _flush(path: Path) -> None:
     with path.open("rb") as written:
         os.fsync(written.fileno())
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written below a folder."""
+    for leftover in folder.rglob(".partial-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clinica_gado.bids import Job
-from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths
+from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
 from clinica_gado.errors import OutputError
-from clinica_gado.files import sha256_of, write_json
+from clinica_gado.files import remove_leftovers, sha256_of, write_json
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
@@ -123,6 +123,7 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
 
 def preprocess(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
     """Bring the source of a visit to the template (see `prepare_linear`); return no flags yet."""
+    remove_leftovers(visit_folder(settings.caps, job.visit) / "t1_gado_removal")
     prepare_linear(job.source, job.visit, settings.caps, settings.linear)
     return ()
 

@@ -46,6 +46,8 @@ def cli(
     Writes OUTPUT, a TSV with one row a case and image; the columns are defined in
     clinica_gado.evaluation.
     """
+    if data is not None and len(models) != 1:
+        raise click.UsageError("--write-card takes exactly one --model.")
     from clinica_gado.bids import select
     from clinica_gado.evaluation.card import write_metrics
     from clinica_gado.evaluation.paired import evaluate_pairs
@@ -57,6 +59,6 @@ def cli(
     predictors = {name: load_predictor(name, "auto", "auto", "none") for name in models}
     table = evaluate_pairs(files, predictors)
     write_tsv(output, table)
-    if data is not None and len(models) == 1:
+    if data is not None:
         write_metrics(predictors[models[0]].bundle.folder, table, models[0], data)
     click.echo(table.to_string(index=False))

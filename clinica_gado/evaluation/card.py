@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,16 +46,21 @@ def write_metrics(folder: Path, table: pd.DataFrame, model: str, data: str) -> N
     write_json(folder / CARD_NAME, card_to_json(replace(card, metrics=metrics)))
 
 
+def _number(value: float) -> float | None:
+    """Return what JSON can hold: it has no NaN and no infinity."""
+    return round(float(value), 4) if math.isfinite(value) else None
+
+
 def _metric(table: pd.DataFrame, model: str, column: str, data: str) -> dict[str, Any]:
     by_image = {
         name: table[table["image"] == name].set_index("case")[column] for name in (model, IDENTITY)
     }
     return {
         "name": column,
-        "value": round(float(by_image[model].mean()), 4),
-        "doing_nothing": round(float(by_image[IDENTITY].mean()), 4),
+        "value": _number(by_image[model].mean()),
+        "doing_nothing": _number(by_image[IDENTITY].mean()),
         "cases": {
-            str(case): {"model": float(by_image[model][case]), "nothing": float(value)}
+            str(case): {"model": _number(by_image[model][case]), "nothing": _number(value)}
             for case, value in by_image[IDENTITY].items()
         },
         "definition": DEFINITIONS[column],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.grids import MNI_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume
@@ -63,8 +64,11 @@ def prepare_pairs(jobs: Iterable[Job], cache: Path) -> list[Path]:
         if job.reference is None:
             continue
         path = cache / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
-        if path.is_file() or _prepare(job.source, job.reference, path):
-            prepared.append(path)
+        try:
+            if path.is_file() or _prepare(job.source, job.reference, path):
+                prepared.append(path)
+        except (InputImageError, RegistrationError) as error:
+            logger.warning("%s; this pair is left out.", error)
     return prepared
 
 

@@ -90,7 +90,8 @@ class PatchSampler:
     def _patch(self, is_enhancing: bool) -> Arrays:
         index = int(self._rng.integers(len(self._pairs)))
         pair = self._pairs[index]
-        centres = (self._enhancing if is_enhancing else self._brain)[index]
+        centres = self._enhancing[index] if is_enhancing else self._brain[index]
+        centres = centres if len(centres) else self._brain[index]
         box = self._box(centres[self._rng.integers(len(centres))], pair.source.shape)
         variation = draw_variation(self._rng)
         source, target = apply_variation(pair.source[box], pair.target[box], variation, self._rng)

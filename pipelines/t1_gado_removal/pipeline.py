@@ -26,6 +26,8 @@ from clinica_gado.workflow import ProgressLog, SteadyMultiProcPlugin
 logger = logging.getLogger(__name__)
 
 LAST_NODE = "Synthesise"
+KILLED = "its process was killed, perhaps for lack of memory; try a smaller --n_procs."
+INTERRUPTED = "interrupted before its end; run the same command again to go on."
 MEMORY_GB_PER_VISIT = 3
 """No more visits run at once than this allows, whatever `--n_procs`: more than a visit's peak."""
 
@@ -143,21 +145,30 @@ class T1GadoRemoval(Pipeline):
         except RuntimeError as error:
             # Visits catch their own errors: what comes here is a process that was killed.
             logger.debug("nipype: %s", error)
-        return [self._outcome_of(job) for job in self.jobs]
+        except KeyboardInterrupt:
+            logger.warning("Interrupted; run the same command again to go on.")
+            return [self._outcome_of(job, INTERRUPTED) for job in self.jobs]
+        return [self._outcome_of(job, KILLED) for job in self.jobs]
 
-    def _outcome_of(self, job: Job) -> Outcome:
+    def _outcome_of(self, job: Job, otherwise: str) -> Outcome:
         found = read_outcome(self.outcomes_folder, job.visit)
-        reason = "its process was killed, perhaps for lack of memory; try a smaller --n_procs."
-        return found or Outcome(job.visit, job.source.name, FAILED, reason)
+        return found or Outcome(job.visit, job.source.name, FAILED, otherwise)
 
     def _new_ends(self) -> list[str]:
         ended = [job for job in self._running if read_outcome(self.outcomes_folder, job.visit)]
         self._running = [job for job in self._running if job not in ended]
-        return [str(self._outcome_of(job)) for job in ended]
+        return [str(self._outcome_of(job, KILLED)) for job in ended]
 
 
 def share_threads(n_procs: int) -> None:
     """Divide the processors among the processes, before torch counts them."""
-    threads = str(max(1, (os.cpu_count() or 1) // n_procs))
+    threads = str(max(1, _allowed_cpus() // n_procs))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, threads)
+
+
+def _allowed_cpus() -> int:
+    """Count the processors this process may use, which a cluster makes fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

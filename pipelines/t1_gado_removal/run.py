@@ -11,13 +11,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clinica.dataset import check_bids_dataset
 from clinica.utils.exceptions import ClinicaException
 
 from clinica_gado.bids import Job, Selection, parse_filter, select
 from clinica_gado.caps import dataset_name, qc_folder, read_sidecar, removal_paths
 from clinica_gado.console import show_messages
-from clinica_gado.errors import GadoError, OutputError
-from clinica_gado.files import write_json, write_tsv
+from clinica_gado.errors import GadoError, OutputError, SelectionError
+from clinica_gado.files import sha256_of, write_json, write_tsv
 from clinica_gado.gado_removal import (
     PIPELINE,
     RemovalSettings,
@@ -109,15 +110,9 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     """
     # Imported late: nipype takes seconds, and a wrong option should be told at once.
     from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
-    from clinica_gado.preprocessing.ants_programs import check_programs
 
     share_threads(options.n_procs)
-    if settings.linear.route == "clinica":
-        check_programs()
-    describe_options(settings.linear)  # a template that cannot be used is told now, once
-    _check_writable(settings.caps, "CAPS folder")
-    if options.working_directory is not None:
-        _check_writable(options.working_directory, "working directory")
+    _check_start(settings, options)
     selection = select(
         settings.bids,
         visits_tsv=options.visits_tsv,
@@ -142,8 +137,25 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
     logger.info("%d visits to treat, %d done before.", len(waiting), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
-    _write_provenance(folder, settings, bundle, started)
+    _write_provenance(folder, settings, options, bundle, started)
     return _report(folder, selection, outcomes)
+
+
+def _check_start(settings: RemovalSettings, options: RunOptions) -> None:
+    """Find what would make every visit fail, before the first long step."""
+    if settings.linear.route == "clinica":
+        from clinica_gado.preprocessing.ants_programs import check_programs
+
+        check_programs()
+    describe_options(settings.linear)  # reads the user's template
+    try:
+        check_bids_dataset(settings.bids)
+    except (ClinicaException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SelectionError(f"Clinica does not take {settings.bids}: {reason}") from error
+    _check_writable(settings.caps, "CAPS folder")
+    if options.working_directory is not None:
+        _check_writable(options.working_directory, "working directory")
 
 
 def _check_writable(folder: Path, role: str) -> None:
@@ -198,7 +210,7 @@ def _warn_of_low_space(caps: Path, n_visits: int) -> None:
 
 
 def _write_provenance(
-    folder: Path, settings: RemovalSettings, bundle: Bundle, started: str
+    folder: Path, settings: RemovalSettings, options: RunOptions, bundle: Bundle, started: str
 ) -> None:
     content = {
         "Pipeline": PIPELINE,
@@ -212,9 +224,19 @@ def _write_provenance(
             "Preprocessing": describe_options(settings.linear),
             "NativeSpace": settings.native_space,
         },
+        "Selection": {
+            "Visits": _checksum(options.visits_tsv),
+            "InputFilter": list(options.input_filter),
+            "ContrastTsv": _checksum(options.contrast_tsv),
+            "PairsTsv": _checksum(options.pairs_tsv),
+        },
         "GeneratedBy": generated_by(),
     }
     write_json(folder / "provenance.json", content)
+
+
+def _checksum(table: Path | None) -> str | None:
+    return None if table is None else sha256_of(table)
 
 
 def _now() -> str:
