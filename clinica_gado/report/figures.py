@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from clinica_gado.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from numpy.typing import NDArray
 
 AXIAL_SHARES = (0.28, 0.42, 0.55, 0.68)
@@ -44,7 +46,7 @@ def save_mosaic(
         )  # fmt: skip
     figure.suptitle(title, color="white", fontsize=10, y=0.985)
     figure.text(
-        0.99, 0.008, "axial left = patient's left · research, not for diagnosis",
+        0.99, 0.008, "the patient's left is on the right · research, not for diagnosis",
         color="grey", fontsize=8, ha="right",
     )  # fmt: skip
     figure.subplots_adjust(left=0.03, right=0.995, bottom=0.03, top=0.95, wspace=0.02, hspace=0.02)
@@ -71,9 +73,19 @@ def _draw(axes: Axes, plane: NDArray[np.float32], brightest: float, is_change: b
     axes.imshow(
         plane.T,
         origin="lower",
-        cmap="coolwarm" if is_change else "gray",
+        cmap=_change_colours() if is_change else "gray",
         vmin=limits[0],
         vmax=limits[1],
         interpolation="bilinear",
     )
     axes.set_axis_off()
+
+
+@lru_cache(maxsize=1)
+def _change_colours() -> Colormap:
+    """Return blue for darkened, black for unchanged, orange for brightened."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(
+        "change", ["#6cc0ff", "#1f4e9c", "black", "#a8481c", "#ffc06c"]
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
 from clinica_gado.caps import qc_folder, removal_paths
-from clinica_gado.errors import OutputError, ResourceError
+from clinica_gado.errors import OutputError, ResourceError, SelectionError
 from clinica_gado.files import write_json
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings, make_request
 from clinica_gado.outcomes import ALREADY_DONE, FAILED
@@ -26,6 +26,8 @@ def job(tmp_path):
     source = tmp_path / "bids/sub-01/ses-M000/anat/sub-01_ses-M000_ce-gadolinium_T1w.nii.gz"
     source.parent.mkdir(parents=True)
     source.write_bytes(b"image")
+    description = {"Name": "x", "BIDSVersion": "1.7.0", "DatasetType": "raw"}
+    write_json(tmp_path / "bids" / "dataset_description.json", description)
     return Job(Visit("sub-01", "ses-M000"), source, NO_EVIDENCE)
 
 
@@ -86,6 +88,13 @@ def test_a_working_directory_that_cannot_be_made_stops_in_one_line(
     options = run_module.RunOptions(working_directory=tmp_path / "file" / "work")
     with pytest.raises(OutputError, match="working directory"):
         run_module.run(settings, options)
+
+
+def test_a_dataset_that_clinica_refuses_stops_in_one_line(job, settings, given_settings):
+    (settings.bids / "dataset_description.json").unlink()
+    with pytest.raises(SelectionError, match=r"dataset_description\.json") as raised:
+        run_module.run(settings, run_module.RunOptions())
+    assert "\n" not in str(raised.value)
 
 
 def test_a_visit_done_before_keeps_its_doubts(job, settings):
