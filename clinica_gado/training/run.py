@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,13 @@ import torch
 
 from clinica_gado.bids import select
 from clinica_gado.gado_removal import PIPELINE
+from clinica_gado.inference import Predictor
 from clinica_gado.inference.normalisation import PercentileMedian, card_of
 from clinica_gado.models.bundle import Bundle, load_bundle, save_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import build_network
 from clinica_gado.provenance import INTENDED_USE
+from clinica_gado.training.calibration import best_gain, scale_change
 from clinica_gado.training.loop import TrainingConfig, train
 from clinica_gado.training.pairs import load_pair, prepare_pairs, scale_pair
 from clinica_gado.training.simulated import simulate_pair
@@ -70,7 +72,19 @@ def train_bundle(request: TrainingRequest) -> Bundle:
         save_bundle(request.output, card, [average.state_dict()])
 
     fitted = train(network, pairs, request.config, save)
-    return save_bundle(request.output, card, [fitted.state_dict()])
+    bundle = save_bundle(request.output, card, [fitted.state_dict()])
+    return calibrate(bundle, files, request.config.enhancement_weight)
+
+
+def calibrate(bundle: Bundle, files: Sequence[Path], enhancement_weight: float) -> Bundle:
+    """Write the bundle again with its change as strong as suits the whole real pairs."""
+    if not files:
+        return bundle
+    pairs = (load_pair(path) for path in files)
+    gain = best_gain(Predictor(bundle), pairs, enhancement_weight)
+    weights = scale_change(bundle.load_network().state_dict(), gain)
+    training_data = {**bundle.card.training_data, "gain_on_change": gain}
+    return save_bundle(bundle.folder, replace(bundle.card, training_data=training_data), [weights])
 
 
 def begin(request: TrainingRequest) -> tuple[SynthesisNetwork, Mapping[str, Any]]:
