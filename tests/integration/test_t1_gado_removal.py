@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -170,7 +171,7 @@ def test_a_killed_run_leaves_nothing_half_written_and_goes_on(caps, clinica):
         deadline = time.monotonic() + 300
         while not results(caps) and time.monotonic() < deadline:
             time.sleep(0.2)
-        subprocess.run(["kill", f"-{signal.SIGKILL}", f"-{running.pid}"], check=True)
+        os.killpg(running.pid, signal.SIGKILL)
     for path in results(caps):
         assert nib.load(path).get_fdata().shape == (169, 208, 179)
     assert 1 <= len(results(caps)) < len(VISITS)
