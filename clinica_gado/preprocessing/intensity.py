@@ -58,4 +58,18 @@ def _conditional_median(
     knots = np.array([np.median(values[group]) for group in groups])
     medians = np.array([np.median(wanted[group]) for group in groups])
     weights = np.array([group.size for group in groups], dtype=float)
-    return knots, isotonic_regression(medians, weights=weights).x
+    levels = isotonic_regression(medians, weights=weights).x
+    return _extended(knots, levels, float(edges[0]), float(edges[-1]))
+
+
+def _extended(
+    knots: NDArray[np.float64], levels: NDArray[np.float64], lowest: float, highest: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Go on beyond the outermost medians with the slope of the outermost eighth of the bins."""
+    span = max(len(knots) // 8, 1)
+    if len(knots) <= span:
+        return knots, levels
+    first = (levels[span] - levels[0]) / (knots[span] - knots[0])
+    last = (levels[-1] - levels[-1 - span]) / (knots[-1] - knots[-1 - span])
+    ends = (levels[0] - first * (knots[0] - lowest), levels[-1] + last * (highest - knots[-1]))
+    return np.array([lowest, *knots, highest]), np.array([ends[0], *levels, ends[1]])

@@ -192,7 +192,9 @@ def spoil(kind, source, target):
     elif kind == "4d":
         nib.save(nib.Nifti1Image(np.stack([data, data], axis=-1), affine), target)
     elif kind == "nan":
-        nib.save(nib.Nifti1Image(np.where(data > 900, np.nan, data), affine), target)
+        nib.save(
+            nib.Nifti1Image(np.where(data > np.percentile(data, 99), np.nan, data), affine), target
+        )
     elif kind == "zeros":
         nib.save(nib.Nifti1Image(np.zeros_like(data), affine), target)
     elif kind == "orientation":

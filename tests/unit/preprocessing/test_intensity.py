@@ -14,8 +14,7 @@ def test_a_monotone_relation_is_recovered_although_some_voxels_enhance():
     enhancing = rng.random(image.shape) < 0.1
     observed = np.where(enhancing, reference + 30, reference).astype(np.float32)
     matched = match_intensity(image, observed, np.ones(image.shape, dtype=bool))
-    between = (image > np.quantile(image, 0.02)) & (image < np.quantile(image, 0.98))
-    assert np.abs(matched - reference)[between].max() < 0.02 * np.ptp(reference)
+    assert np.abs(matched - reference).max() < 0.03 * np.ptp(reference)
 
 
 def test_zero_stays_zero():
