@@ -89,6 +89,11 @@ class SteadyMultiProcPlugin(MultiProcPlugin):
         self._start(taskid, pool)
         pool.shutdown(wait=False)
 
+    def stop(self) -> None:
+        """End the workers at once: what they were writing has not taken its name yet."""
+        for process in list((self.pool._processes or {}).values()):
+            process.terminate()
+
     def _new_pool(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
             max_workers=workers,

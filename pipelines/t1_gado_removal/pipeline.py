@@ -146,6 +146,7 @@ class T1GadoRemoval(Pipeline):
             # Visits catch their own errors: what comes here is a process that was killed.
             logger.debug("nipype: %s", error)
         except KeyboardInterrupt:
+            plugin.stop()
             logger.warning("Interrupted; run the same command again to go on.")
             return [self._outcome_of(job, INTERRUPTED) for job in self.jobs]
         return [self._outcome_of(job, KILLED) for job in self.jobs]
