@@ -35,3 +35,7 @@ class DeviceError(GadoError):
 
 class OutputError(GadoError):
     """An output cannot be written."""
+
+
+class SegmentationError(GadoError):
+    """SPM is not there, does not run, or an image could not be segmented."""

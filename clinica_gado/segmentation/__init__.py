@@ -1,0 +1,1 @@
+"""Grey matter, white matter and CSF of a T1w image: by SPM where it is, else built in."""
