@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinica_gado.bids import CAPS_ORDER, BidsName, Visit, format_name, parse_name
+from clinica_gado.bids import CAPS_ORDER, BidsName, Job, Visit, format_name, parse_name
+from clinica_gado.segmentation.segmenter import TISSUES
 
 SPACE = "MNI152NLin2009cSym"
 RESOLUTION = "1x1x1"
@@ -33,6 +34,8 @@ class RemovalPaths:
     linear, linear_sidecar : the preprocessed source, the network's input, and its JSON.
     affine : ITK affine, template world to source world.
     mosaic : before, after and change, as PNG.
+    planes : the same in three planes with the tissue contours, for the report.
+    measures : what was measured on the images of the visit, as JSON.
     """
 
     image: Path
@@ -43,6 +46,24 @@ class RemovalPaths:
     linear_sidecar: Path
     affine: Path
     mosaic: Path
+    planes: Path
+    measures: Path
+
+
+@dataclass(frozen=True)
+class ReferencePaths:
+    """The real non-enhanced T1w on the grid of the synthetic one, and its JSON."""
+
+    image: Path
+    sidecar: Path
+
+
+@dataclass(frozen=True)
+class SegmentationPaths:
+    """Probability maps by tissue (`TISSUES`), and the JSON with engine, settings and volumes."""
+
+    maps: Mapping[str, Path]
+    sidecar: Path
 
 
 def visit_folder(caps: Path, visit: Visit) -> Path:
@@ -87,7 +108,9 @@ def removal_paths(caps: Path, source: Path, visit: Visit) -> RemovalPaths:
     native = folder / format_name(name.with_entities(space="T1w", desc="SynthNCE"), CAPS_ORDER)
     linear = preprocessing / format_name(on_grid.with_entities(desc="N4"), CAPS_ORDER)
     transform = {**name.entities, "from": SPACE, "to": "T1w", "mode": "image"}
-    figure = BidsName(on_grid.with_entities(desc="SynthNCE").entities, "mosaic", ".png")
+    figures = qc_folder(caps, "t1-gado-removal") / "figures"
+    mosaic = BidsName(on_grid.with_entities(desc="SynthNCE").entities, "mosaic", ".png")
+    stem = image.name.removesuffix("_T1w.nii.gz")
     return RemovalPaths(
         image=image,
         sidecar=sidecar_of(image),
@@ -96,8 +119,38 @@ def removal_paths(caps: Path, source: Path, visit: Visit) -> RemovalPaths:
         linear=linear,
         linear_sidecar=sidecar_of(linear),
         affine=preprocessing / format_name(BidsName(transform, "xfm", ".mat"), CAPS_ORDER),
-        mosaic=qc_folder(caps, "t1-gado-removal") / "figures" / format_name(figure, CAPS_ORDER),
+        mosaic=figures / format_name(mosaic, CAPS_ORDER),
+        planes=figures / f"{stem}_planes.webp",
+        measures=folder / f"{stem}_measures.json",
     )
+
+
+def reference_paths(caps: Path, job: Job) -> ReferencePaths:
+    """Return where the real non-enhanced T1w of a job is kept once aligned to its source.
+
+    Raises
+    ------
+    ValueError
+        The job has no reference.
+    """
+    if job.reference is None:
+        raise ValueError(f"{job.visit} has no non-enhanced T1w.")
+    name = _source_name(job.reference, job.reference_visit or job.visit)
+    on_grid = name.with_entities(space=SPACE, res=RESOLUTION, desc="Reference")
+    folder = visit_folder(caps, job.visit) / "t1_gado_removal" / "preprocessing"
+    image = folder / format_name(on_grid, CAPS_ORDER)
+    return ReferencePaths(image, sidecar_of(image))
+
+
+def segmentation_paths(image: Path) -> SegmentationPaths:
+    """Return where the tissue maps of an image of t1-gado-removal go."""
+    folder = image.parent.parent if image.parent.name == "preprocessing" else image.parent
+    stem = image.name.removesuffix("_T1w.nii.gz")
+    maps = {
+        tissue: folder / "segmentation" / f"{stem}_segm-{tissue}_probability.nii.gz"
+        for tissue in TISSUES
+    }
+    return SegmentationPaths(maps, folder / "segmentation" / f"{stem}_segmentation.json")
 
 
 def dataset_name(caps: Path) -> str | None:

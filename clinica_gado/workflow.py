@@ -12,6 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
+import nipype
+from nipype.pipeline.engine import Workflow
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
 
 from clinica_gado.console import show_messages
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from nipype.pipeline.engine import Node
 
 logger = logging.getLogger(__name__)
+
+# Folders of nodes are named by a checksum: a job's text would make a path too long for the system.
+# Stock Clinica puts nipype in its debug mode, in which one crash stops all.
+nipype.config.update_config(
+    {"execution": {"parameterize_dirs": False, "stop_on_first_crash": False}}
+)
 
 MAX_ATTEMPTS = 2
 """A node that was running when a worker died may be innocent: it is tried once more, alone."""
@@ -118,6 +126,32 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def run_steadily(
+    workflow: Workflow, n_procs: int, progress: ProgressLog, last_node: str = ""
+) -> bool:
+    """Run a workflow whose nodes leave their own outcomes; return False when interrupted.
+
+    Parameters
+    ----------
+    progress : told of every node that starts or ends.
+    last_node : name of the node that ends a visit, run before new visits begin.
+    """
+    # A machine with less memory than that runs one node at a time instead of refusing all.
+    arguments = {"n_procs": n_procs, "status_callback": progress, "raise_insufficient": False}
+    plugin = SteadyMultiProcPlugin(arguments, last_node)
+    try:
+        # Not Clinica's `run`, which a Pipeline has: see `T1GadoRemoval`.
+        Workflow.run(workflow, plugin=plugin)
+    except RuntimeError as error:
+        # Nodes catch their own errors: what comes here is a process that was killed.
+        logger.debug("nipype: %s", error)
+    except KeyboardInterrupt:
+        plugin.stop()
+        logger.warning("Interrupted; run the same command again to go on.")
+        return False
+    return True
 
 
 class ProgressLog:

@@ -69,6 +69,23 @@ def estimate_affine(
     RegistrationError
         ANTs gave up.
     """
+    return estimate_transform(moving, template, REGISTRATION, seed)
+
+
+def estimate_transform(
+    moving: Volume, fixed: Volume, kind: str, seed: int = RANDOM_SEED
+) -> NDArray[np.float64]:
+    """Return the matrix (4, 4) from the world of `fixed` to that of `moving`, RAS mm.
+
+    Parameters
+    ----------
+    kind : a linear `type_of_transform` of antspyx.
+
+    Raises
+    ------
+    RegistrationError
+        ANTs gave up.
+    """
     import ants
     from ants.config import set_ants_deterministic
 
@@ -77,9 +94,9 @@ def estimate_affine(
     with tempfile.TemporaryDirectory() as folder:
         try:
             result = ants.registration(
-                fixed=to_ants(template),
+                fixed=to_ants(fixed),
                 moving=to_ants(moving),
-                type_of_transform=REGISTRATION,
+                type_of_transform=kind,
                 outprefix=f"{folder}/",
             )
         except RuntimeError as error:

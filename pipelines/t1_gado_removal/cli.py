@@ -65,6 +65,20 @@ _option = cli_param.option.option
 )
 @_option("--native-space", is_flag=True, help="Also write the result on the grid of the source.")
 @cli_param.option.overwrite_outputs
+@cli_param.option_group.custom_pipeline_options("Validation")
+@_option(
+    "--segmentation",
+    default="auto",
+    type=click.Choice(["auto", "spm", "builtin", "none"]),
+    help="Who measures tissue volumes; auto: SPM where it runs, else the built-in one.",
+)
+@_option(
+    "--tpm",
+    type=_FILE,
+    show_default="SPM's own",
+    help="Tissue probability map for SPM.",
+)
+@_option("--quality-tsv", type=_FILE, help="Test set of each visit, e.g. quality good or low.")
 @cli_param.option_group.common_pipelines_options
 @cli_param.option.subjects_sessions_tsv
 @cli_param.option.working_directory

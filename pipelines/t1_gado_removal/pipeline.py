@@ -10,18 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nipype
 import nipype.interfaces.utility as nutil
 import nipype.pipeline.engine as npe
 from clinica.pipelines.engine import Pipeline
-from nipype.pipeline.engine import Workflow
 
 from clinica_gado.bids import Job
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings
 from clinica_gado.outcomes import FAILED, Outcome, read_outcome
 from clinica_gado.pipelines.t1_gado_removal.messages import write_job, write_settings
 from clinica_gado.pipelines.t1_gado_removal.tasks import preprocess_task, synthesise_task
-from clinica_gado.workflow import ProgressLog, SteadyMultiProcPlugin
+from clinica_gado.workflow import ProgressLog, run_steadily
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +28,6 @@ KILLED = "its process was killed, perhaps for lack of memory; try a smaller --n_
 INTERRUPTED = "interrupted before its end; run the same command again to go on."
 MEMORY_GB_PER_VISIT = 3
 """No more visits run at once than this allows, whatever `--n_procs`: more than a visit's peak."""
-
-# Folders of nodes are named by a checksum: a job's text would make a path too long for the system.
-# Stock Clinica puts nipype in its debug mode, in which one crash stops all.
-nipype.config.update_config(
-    {"execution": {"parameterize_dirs": False, "stop_on_first_crash": False}}
-)
 
 
 class T1GadoRemoval(Pipeline):
@@ -137,19 +129,9 @@ class T1GadoRemoval(Pipeline):
     def _run_all(self, n_procs: int) -> list[Outcome]:
         self.build()
         progress = ProgressLog(len(self.jobs), self._new_ends)
-        # A machine with less memory than that runs one visit at a time instead of refusing all.
-        arguments = {"n_procs": n_procs, "status_callback": progress, "raise_insufficient": False}
-        plugin = SteadyMultiProcPlugin(arguments, LAST_NODE)
-        try:
-            Workflow.run(self, plugin=plugin)
-        except RuntimeError as error:
-            # Visits catch their own errors: what comes here is a process that was killed.
-            logger.debug("nipype: %s", error)
-        except KeyboardInterrupt:
-            plugin.stop()
-            logger.warning("Interrupted; run the same command again to go on.")
-            return [self._outcome_of(job, INTERRUPTED) for job in self.jobs]
-        return [self._outcome_of(job, KILLED) for job in self.jobs]
+        completed = run_steadily(self, n_procs, progress, LAST_NODE)
+        otherwise = KILLED if completed else INTERRUPTED
+        return [self._outcome_of(job, otherwise) for job in self.jobs]
 
     def _outcome_of(self, job: Job, otherwise: str) -> Outcome:
         found = read_outcome(self.outcomes_folder, job.visit)

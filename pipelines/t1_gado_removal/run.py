@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,10 @@ from clinica_gado.outcomes import (
     write_failures,
     write_images,
 )
-from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options
+from clinica_gado.pipelines.t1_gado_removal.options import RunOptions, read_options
+from clinica_gado.preprocessing.t1_linear import describe_options
 from clinica_gado.provenance import generated_by
+from clinica_gado.validation.settings import ValidationSettings
 
 if TYPE_CHECKING:
     from clinica_gado.models.bundle import Bundle
@@ -45,19 +47,6 @@ logger = logging.getLogger(__name__)
 
 MEGABYTES_PER_VISIT = 60
 ALL_DONE, SOME_FAILED, NOTHING_STARTED = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What decides a run beside the settings of each visit."""
-
-    visits_tsv: Path | None = None
-    input_filter: tuple[str, ...] = ()
-    contrast_tsv: Path | None = None
-    pairs_tsv: Path | None = None
-    n_procs: int = 1
-    working_directory: Path | None = None
-    caps_name: str | None = None
 
 
 def run_from_options(**options: Any) -> int:
@@ -71,35 +60,6 @@ def run_from_options(**options: Any) -> int:
         return NOTHING_STARTED
 
 
-def read_options(options: dict[str, Any]) -> tuple[RemovalSettings, RunOptions]:
-    """Turn the command line's options into settings of the visits and of the run."""
-    settings = RemovalSettings(
-        bids=Path(options["bids_directory"]),
-        caps=Path(options["caps_directory"]),
-        model=options["model"],
-        device=options["device"],
-        precision=options["precision"],
-        flips=options["flips"],
-        linear=LinearOptions(options["preprocessing"], _path(options["template"])),
-        native_space=options["native_space"],
-        overwrite=options["overwrite_outputs"],
-    )
-    run_options = RunOptions(
-        visits_tsv=_path(options["subjects_sessions_tsv"]),
-        input_filter=tuple(options["input_filter"]),
-        contrast_tsv=_path(options["contrast_tsv"]),
-        pairs_tsv=_path(options["pairs_tsv"]),
-        n_procs=options["n_procs"],
-        working_directory=_path(options["working_directory"]),
-        caps_name=options["caps_name"],
-    )
-    return settings, run_options
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
-
-
 def run(settings: RemovalSettings, options: RunOptions) -> int:
     """Treat every visit of a dataset that has a contrast-enhanced T1w; return the exit code.
 
@@ -110,6 +70,8 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     """
     # Imported late: nipype takes seconds, and a wrong option should be told at once.
     from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
+    from clinica_gado.report import write_report
+    from clinica_gado.validation.tables import write_tables
 
     share_threads(options.n_procs)
     _check_start(settings, options)
@@ -121,6 +83,7 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
         pairs_tsv=options.pairs_tsv,
     )
     bundle = predictor_of(settings).bundle
+    validation = options.validation(settings)
     # Absolute: the processes that treat the visits have other current folders.
     settings = replace(settings, model=str(bundle.folder.resolve()))
     decided, waiting = sort_out(selection.jobs, settings, bundle.sha256)
@@ -137,8 +100,42 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
     logger.info("%d visits to treat, %d done before.", len(waiting), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
+    outcomes = _validate(selection.jobs, outcomes, validation, options)
     _write_provenance(folder, settings, options, bundle, started)
-    return _report(folder, selection, outcomes)
+    code = _summarise(folder, selection, outcomes)
+    write_tables(settings.caps, folder, options.quality_tsv)
+    logger.info("The report is %s", write_report(settings.caps, PIPELINE))
+    return code
+
+
+def _validate(
+    jobs: Sequence[Job],
+    outcomes: Sequence[Outcome],
+    settings: ValidationSettings,
+    options: RunOptions,
+) -> list[Outcome]:
+    """Validate what was synthesised; a visit that cannot be validated is done all the same."""
+    from clinica_gado.pipelines.t1_gado_removal.pipeline import INTERRUPTED
+    from clinica_gado.pipelines.t1_gado_removal.validation import validate_all
+
+    if any(outcome.reason == INTERRUPTED for outcome in outcomes):
+        return list(outcomes)
+    done = {outcome.visit for outcome in outcomes if outcome.status != FAILED}
+    validated = validate_all(
+        [job for job in jobs if job.visit in done],
+        settings,
+        n_procs=options.n_procs,
+        working_directory=options.working_directory,
+    )
+    by_visit = {outcome.visit: outcome for outcome in validated}
+    return [_with_validation(outcome, by_visit.get(outcome.visit)) for outcome in outcomes]
+
+
+def _with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:
+    if validated is None:
+        return outcome
+    failed = [f"not validated: {validated.reason}"] if validated.status == FAILED else []
+    return outcome._replace(flags=(*outcome.flags, *validated.flags, *failed))
 
 
 def _check_start(settings: RemovalSettings, options: RunOptions) -> None:
@@ -230,6 +227,10 @@ def _write_provenance(
             "ContrastTsv": _checksum(options.contrast_tsv),
             "PairsTsv": _checksum(options.pairs_tsv),
         },
+        "Validation": {
+            "Segmentation": options.segmentation,
+            "QualityTsv": _checksum(options.quality_tsv),
+        },
         "GeneratedBy": generated_by(),
     }
     write_json(folder / "provenance.json", content)
@@ -243,7 +244,7 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def _report(folder: Path, selection: Selection, outcomes: Sequence[Outcome]) -> int:
+def _summarise(folder: Path, selection: Selection, outcomes: Sequence[Outcome]) -> int:
     write_images(folder / "images.tsv", outcomes)
     n_failures = write_failures(folder / "failures.tsv", outcomes, selection.problems)
     n_done = sum(outcome.status in (DONE, ALREADY_DONE) for outcome in outcomes)

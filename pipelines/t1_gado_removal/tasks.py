@@ -30,3 +30,20 @@ def synthesise_task(job: str, settings: str, outcomes: str) -> str:
     if read_outcome(Path(outcomes), read.visit) is None:  # it did not fail before
         save_outcome(attempt(read, lambda: synthesise(read, wanted)), Path(outcomes))
     return job
+
+
+def validate_task(jobs: list[str], settings: str, outcomes: str) -> list[str]:
+    """Compare the images of some visits and leave what became of each in `outcomes`."""
+    from pathlib import Path
+
+    from clinica_gado.outcomes import save_outcome
+    from clinica_gado.pipelines.t1_gado_removal.messages import (
+        read_job,
+        read_validation_settings,
+    )
+    from clinica_gado.validation.visits import validate_visits
+
+    read = [read_job(job) for job in jobs]
+    for outcome in validate_visits(read, read_validation_settings(settings)):
+        save_outcome(outcome, Path(outcomes))
+    return jobs

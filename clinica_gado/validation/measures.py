@@ -1,0 +1,89 @@
+"""What is measured on the images of a visit beside tissue volumes: likeness, contrast, change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinica_gado.caps import (
+    read_sidecar,
+    reference_paths,
+    removal_paths,
+    segmentation_paths,
+)
+from clinica_gado.evaluation.contrast_index import measure_contrast
+from clinica_gado.evaluation.similarity import similarity_row
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.preprocessing.templates import template_brain
+from clinica_gado.segmentation.atlas import load_enhancing_regions, load_tissue_priors
+from clinica_gado.validation.tissue import read_maps
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clinica_gado.bids import Job
+
+CE, SYNTHETIC, NCE = "ce", "synthetic", "nce"
+"""The contrast-enhanced T1w, what the model made of it, and the real one without contrast."""
+
+
+def image_paths(job: Job, caps: Path) -> dict[str, Path]:
+    """Return the images of a visit on the template grid, by role; a missing one is left out."""
+    paths = removal_paths(caps, job.source, job.visit)
+    found = {CE: paths.linear, SYNTHETIC: paths.image}
+    if job.reference is not None:
+        found[NCE] = reference_paths(caps, job).image
+    return {role: path for role, path in found.items() if path.is_file()}
+
+
+def measure_visit(job: Job, caps: Path) -> tuple[str, ...]:
+    """Write the measures and the picture of a visit; return the doubts they raise.
+
+    Likeness is measured in the template's brain, where both images were acquired.
+    """
+    from clinica_gado.report.planes import save_planes
+
+    paths = removal_paths(caps, job.source, job.visit)
+    files = image_paths(job, caps)
+    images = {role: read_volume(path).data for role, path in files.items()}
+    contrast = measure_contrast(
+        images[CE], images[SYNTHETIC], load_enhancing_regions(), load_tissue_priors()
+    )
+    content = {
+        "Description": "Measures on the images of a visit, on the template grid",
+        "Images": {
+            role: path.relative_to(paths.image.parent).as_posix() for role, path in files.items()
+        },
+        **_request(files),
+        "Similarity": _similarity(images),
+        "Contrast": contrast.numbers,
+        "Flags": list(contrast.flags),
+    }
+    save_planes(images, read_maps(files[SYNTHETIC]), paths.planes)
+    write_json(paths.measures, content)
+    return contrast.flags
+
+
+def _similarity(images: dict[str, NDArray[np.float32]]) -> dict[str, dict[str, Any]]:
+    if NCE not in images:
+        return {}
+    mask = template_brain() & (images[CE] > 0) & (images[NCE] > 0)
+    return {role: similarity_row(images[role], images[NCE], mask) for role in (CE, SYNTHETIC)}
+
+
+def is_measured(job: Job, caps: Path) -> bool:
+    """Tell whether the measures of a visit are there, of these very images and tissue maps."""
+    paths = removal_paths(caps, job.source, job.visit)
+    sidecar = read_sidecar(paths.measures)
+    if sidecar is None or not paths.planes.is_file():
+        return False
+    return _request(image_paths(job, caps)).items() <= sidecar.items()
+
+
+def _request(files: dict[str, Path]) -> dict[str, str | None]:
+    """Return what the measures and the picture are made of, by checksum."""
+    contours = segmentation_paths(files[SYNTHETIC]).sidecar
+    images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
+    return {**images, "ContoursSha256": sha256_of(contours) if contours.is_file() else None}

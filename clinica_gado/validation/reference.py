@@ -1,0 +1,86 @@
+"""The real non-enhanced T1w of a visit, brought onto the grid of its contrast-enhanced one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clinica_gado.bids import Job
+from clinica_gado.caps import read_sidecar, reference_paths, removal_paths
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
+from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
+from clinica_gado.preprocessing.linear import correct_bias, read_itk_affine, resample_to_grid
+from clinica_gado.preprocessing.plausibility import RegistrationCheck, check_registration
+from clinica_gado.preprocessing.rigid import align_rigidly
+from clinica_gado.preprocessing.t1_linear import LinearOptions, choose_template
+from clinica_gado.preprocessing.templates import is_brain_only, template_brain
+
+
+def align_reference(job: Job, caps: Path, options: LinearOptions) -> Path | None:
+    """Write the non-enhanced T1w of a job beside its source on the template grid; return its path.
+
+    N4, then the rigid movement to the source followed by the source's own affine, in a single
+    interpolation: the two images differ by their contrast, not by two registrations (Bottani 2022
+    registers each to the template by itself). What an earlier run made of the same files is kept.
+
+    Returns
+    -------
+    None when the job has no reference.
+
+    Raises
+    ------
+    InputImageError, RegistrationError, OutputError
+    """
+    if job.reference is None:
+        return None
+    paths = reference_paths(caps, job)
+    source_paths = removal_paths(caps, job.source, job.visit)
+    linear = read_sidecar(source_paths.linear_sidecar) or {}
+    request = {
+        "ReferenceSha256": sha256_of(job.reference),
+        "SourceSha256": linear.get("SourceSha256"),
+        "Options": linear.get("Options"),
+    }
+    found = read_sidecar(paths.sidecar) or {}
+    if paths.image.is_file() and request.items() <= found.items():
+        return paths.image
+    paths.sidecar.unlink(missing_ok=True)
+    moved, facts = _bring(job.reference, job.source, source_paths.affine, options)
+    save_volume(moved, paths.image)
+    write_json(
+        paths.sidecar,
+        {
+            "Description": "Real T1w without contrast, on the grid of the contrast-enhanced one",
+            **request,
+            **facts,
+        },
+    )
+    return paths.image
+
+
+def _bring(
+    reference_path: Path, source_path: Path, affine: Path, options: LinearOptions
+) -> tuple[Volume, dict[str, Any]]:
+    reference, source = read_volume(reference_path), read_volume(source_path)
+    corrected = correct_bias(reference)
+    alignment = align_rigidly(corrected, source)
+    mni_to_reference = alignment.fixed_to_moving @ read_itk_affine(affine)
+    moved = resample_to_grid(corrected, CROP_GRID, mni_to_reference)
+    check = _check(moved, mni_to_reference, reference, options)
+    differing = is_brain_only(reference) != is_brain_only(source)
+    flags = (*check.flags, *(["only one of the pair is skull-stripped"] if differing else []))
+    return moved, {
+        "Alignment": alignment.origin,
+        "MutualInformation": round(alignment.mutual_information, 5),
+        "Registration": {**asdict(check), "flags": list(flags)},
+    }
+
+
+def _check(
+    moved: Volume, matrix: Any, reference: Volume, options: LinearOptions
+) -> RegistrationCheck:
+    template = choose_template(reference, options).volume
+    on_crop = Volume(template.data[CROP_SLICES], CROP_GRID.affine)
+    return check_registration(moved, on_crop, template_brain(), matrix, reference)

@@ -1,0 +1,78 @@
+"""Tissue maps and volumes of the images of a visit, made once for each image and engine."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinica_gado.caps import read_sidecar, segmentation_paths
+from clinica_gado.evaluation.contrast_index import segmentation_plausibility
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.segmentation.maps import read_probabilities, save_probabilities
+from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
+from clinica_gado.segmentation.volumes import THRESHOLD, measure_volumes
+
+if TYPE_CHECKING:
+    from clinica_gado.segmentation.segmenter import Segmenter
+
+logger = logging.getLogger(__name__)
+
+
+def segment_images(images: Sequence[Path], segmenter: Segmenter) -> Mapping[Path, str]:
+    """Segment the images that have no maps yet of these very bytes by this very engine.
+
+    The real images of a visit are so segmented once, however many models are tried on it.
+
+    Returns
+    -------
+    For each image that failed, the reason in one line.
+    """
+    settings = json.loads(json.dumps(segmenter.describe()))  # as a sidecar gives them back
+    waiting = [path for path in images if not is_segmented(path, segmenter.name, settings)]
+
+    def save(image: Path, maps: TissueMaps) -> None:
+        _save(image, maps, {"Engine": segmenter.name, "Settings": settings})
+
+    return segmenter.segment(waiting, save) if waiting else {}
+
+
+def is_segmented(image: Path, engine: str, settings: Mapping[str, Any]) -> bool:
+    """Tell whether the maps of an image are there: same bytes, engine and settings."""
+    paths = segmentation_paths(image)
+    sidecar = read_sidecar(paths.sidecar)
+    if sidecar is None or not all(path.is_file() for path in paths.maps.values()):
+        return False
+    request = {"Engine": engine, "Settings": settings, "ImageSha256": sha256_of(image)}
+    return request.items() <= sidecar.items()
+
+
+def _save(image: Path, maps: TissueMaps, request: Mapping[str, Any]) -> None:
+    paths = segmentation_paths(image)
+    paths.sidecar.unlink(missing_ok=True)
+    for tissue, path in paths.maps.items():
+        save_probabilities(getattr(maps, tissue), CROP_GRID.affine, path)
+    volumes = measure_volumes(maps, CROP_GRID.affine)
+    write_json(
+        paths.sidecar,
+        {
+            "Description": "Tissue probabilities and volumes",
+            **request,
+            "ImageSha256": sha256_of(image),
+            "Rule": f"a voxel belongs to a tissue when its probability is over {THRESHOLD}",
+            "VolumesCm3": {**volumes._asdict(), "tiv_cm3": round(volumes.tiv_cm3, 3)},
+            "Flags": list(segmentation_plausibility(volumes)),
+        },
+    )
+    logger.info("%s: tissue volumes measured by %s", image.name, request["Engine"])
+
+
+def read_maps(image: Path) -> TissueMaps | None:
+    """Return the tissue maps of an image, or None when it has none."""
+    paths = segmentation_paths(image)
+    if read_sidecar(paths.sidecar) is None:
+        return None
+    return TissueMaps(**{tissue: read_probabilities(paths.maps[tissue]) for tissue in TISSUES})
