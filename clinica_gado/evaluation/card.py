@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clinica_gado.evaluation.paired import IDENTITY
+from clinica_gado.evaluation.similarity import DEFINITIONS as SIMILARITY_DEFINITIONS
 from clinica_gado.files import write_json
 from clinica_gado.models.bundle import CARD_NAME, load_card
 from clinica_gado.models.card import card_to_json
@@ -22,11 +23,10 @@ DEFINITIONS = {
     "gm_csf_contrast_error": "error of (GM - CSF) / (GM + CSF) against the image without "
     "enhancement; classes by k-means of the real non-enhanced T1w",
     "wm_gm_contrast_error": "the same of (WM - GM) / (WM + GM)",
-    "psnr_db_matched": "in-mask PSNR in dB against the real non-enhanced T1w, after a monotone "
-    "intensity match on non-enhancing voxels",
-    "ssim_matched": "in-mask Gaussian SSIM, after the same match",
-    "psnr_db_as_is": "in-mask PSNR in dB, no match but the median",
-    "ssim_as_is": "in-mask Gaussian SSIM, no match but the median",
+    **{
+        name: SIMILARITY_DEFINITIONS[name]
+        for name in ("psnr_db_matched", "ssim_matched", "psnr_db_as_is", "ssim_as_is")
+    },
 }
 """Columns of `evaluate_pairs` that a card carries, in words; see `clinica_gado.evaluation`."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity"
 """The contrast-enhanced image as it is: what any model must beat."""
-DIGITS = 4
+DIGITS = 6
 
 
 def evaluate_pairs(files: Sequence[Path], predictors: Mapping[str, Predictor]) -> pd.DataFrame:
