@@ -41,10 +41,7 @@ $(VENV)/.dev: $(VENV)/.test
 demo: $(VENV)/.test
 	$(BIN)/clinica run t1-gado-removal data_ci/bids $(CAPS)
 	@echo
-	@echo "Look at the images before, after, and what changed:"
-	@find $(CAPS) -name "*.png" | sort
-	@echo "What was chosen and why, and what failed:"
-	@find $(CAPS)/gado_qc/t1-gado-removal -type f | sort
+	@echo "Open the report in a browser: $(CAPS)/gado_qc/t1-gado-removal/report.html"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest tests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 CE, SYNTHETIC, NCE = "ce", "synthetic", "nce"
 """The contrast-enhanced T1w, what the model made of it, and the real one without contrast."""
+DIGITS = 6
 
 
 def image_paths(job: Job, caps: Path) -> dict[str, Path]:
@@ -61,7 +63,9 @@ def measure_visit(job: Job, caps: Path) -> tuple[str, ...]:
         "Contrast": contrast.numbers,
         "Flags": list(contrast.flags),
     }
-    save_planes(images, read_maps(files[SYNTHETIC]), paths.planes)
+    found = {role: read_maps(path) for role, path in files.items()}
+    contours = {role: maps for role, maps in found.items() if maps is not None}
+    save_planes(images, contours, paths.planes)
     write_json(paths.measures, content)
     return contrast.flags
 
@@ -70,7 +74,13 @@ def _similarity(images: dict[str, NDArray[np.float32]]) -> dict[str, dict[str, A
     if NCE not in images:
         return {}
     mask = template_brain() & (images[CE] > 0) & (images[NCE] > 0)
-    return {role: similarity_row(images[role], images[NCE], mask) for role in (CE, SYNTHETIC)}
+    rows = {role: similarity_row(images[role], images[NCE], mask) for role in (CE, SYNTHETIC)}
+    return {role: {name: _number(row[name]) for name in row} for role, row in rows.items()}
+
+
+def _number(value: float) -> float | None:
+    """Return what JSON can hold: it has no NaN and no infinity."""
+    return round(float(value), DIGITS) if math.isfinite(value) else None
 
 
 def is_measured(job: Job, caps: Path) -> bool:
@@ -82,8 +92,8 @@ def is_measured(job: Job, caps: Path) -> bool:
     return _request(image_paths(job, caps)).items() <= sidecar.items()
 
 
-def _request(files: dict[str, Path]) -> dict[str, str | None]:
+def _request(files: dict[str, Path]) -> dict[str, str]:
     """Return what the measures and the picture are made of, by checksum."""
-    contours = segmentation_paths(files[SYNTHETIC]).sidecar
-    images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
-    return {**images, "ContoursSha256": sha256_of(contours) if contours.is_file() else None}
+    segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
+    maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
+    return {**{f"{role}Sha256": sha256_of(path) for role, path in files.items()}, **maps}

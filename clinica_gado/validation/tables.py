@@ -14,7 +14,7 @@ from clinica_gado.caps import read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.tables import save_table, table1, table2
-from clinica_gado.evaluation.tissue import volume_differences
+from clinica_gado.evaluation.tissue import left_out, planned_sets, volume_differences
 from clinica_gado.files import read_table, write_tsv
 
 IDS = ["participant_id", "session_id"]
@@ -84,12 +84,13 @@ def write_tables(caps: Path, folder: Path, quality_tsv: Path | None = None) -> M
     tiers = read_table(quality_tsv, ("participant_id", "quality")) if quality_tsv else None
     measures = collect(caps)
     differences = volume_differences(measures.volumes, tiers)
-    tests = test_differences(differences)
+    tests = test_differences(differences, test_sets=planned_sets(tiers))
     tables = {
         "volumes": measures.volumes,
         "similarity": measures.similarity,
         "contrast": measures.contrast,
         "differences": differences,
+        "left_out": left_out(measures.volumes, tiers),
         "tests": tests,
         "agreement": agreement(differences),
     }

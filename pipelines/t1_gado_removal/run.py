@@ -70,7 +70,7 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     """
     # Imported late: nipype takes seconds, and a wrong option should be told at once.
     from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
-    from clinica_gado.report import write_report
+    from clinica_gado.report.build import write_report
     from clinica_gado.validation.tables import write_tables
 
     share_threads(options.n_procs)

@@ -22,7 +22,7 @@ from clinica_gado.workflow import ProgressLog, run_steadily
 
 logger = logging.getLogger(__name__)
 
-VISITS_PER_PROCESS = 4
+VISITS_PER_PROCESS = 6
 """SPM is started once for so many visits (of up to three images): more would save nothing beside
 its minutes per image, and delay the news of each visit."""
 MEMORY_GB = 3

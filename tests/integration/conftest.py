@@ -54,7 +54,8 @@ def clinica(tmp_path_factory):
 def first_run(clinica, tmp_path_factory):
     """Return the finished first run on data_ci and its CAPS."""
     caps = tmp_path_factory.mktemp("first") / "caps"
-    result = clinica("run", "t1-gado-removal", DATA_CI, caps, "--native-space", "-np", 2)
+    options = ["--native-space", "--segmentation", "builtin", "-np", 2]
+    result = clinica("run", "t1-gado-removal", DATA_CI, caps, *options)
     assert result.returncode == 0, result.stdout + result.stderr
     return result, caps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,8 @@ VISITS = {
     ("sub-ci03", "ses-M000"),
     ("sub-ci03", "ses-M006"),
 }
+UNVALIDATED = ["--segmentation", "none"]
+"""Segmentation takes a minute an image; the run that all tests share has it."""
 CROP_AFFINE = np.array([[1, 0, 0, -84], [0, 1, 0, -119], [0, 0, 1, -78], [0, 0, 0, 1]])
 
 
@@ -108,6 +111,51 @@ def test_there_is_a_picture_of_every_visit_and_no_leftover(first_run):
     assert hidden_leftovers(caps) == []
 
 
+def test_every_visit_is_validated_and_the_tables_agree(first_run):
+    _, caps = first_run
+    volumes = table(caps, "volumes")
+    images = volumes.groupby(["participant_id", "session_id"]).image.agg(set)
+    assert set(images.index) == VISITS
+    assert images["sub-ci01", "ses-M000"] == {"ce", "synthetic", "nce"}
+    assert set(volumes.engine) == {"builtin"}
+    total = volumes[["gm_cm3", "wm_cm3", "csf_cm3"]].sum(axis=1)
+    np.testing.assert_allclose(total, volumes.tiv_cm3, atol=0.01)
+    assert volumes.tiv_cm3.between(900, 2100).all()
+    differences, tests = table(caps, "differences"), table(caps, "tests")
+    compared = images[images.map(lambda found: "nce" in found)]
+    assert len(differences) == 3 * len(compared)
+    assert tests.n.eq(len(compared)).all()
+    assert tests.m.eq(3).all()
+    similarity = table(caps, "similarity")
+    assert len(similarity) == 2 * len(compared)
+    assert set(map(tuple, table(caps, "contrast")[["participant_id", "session_id"]].values)) == (
+        VISITS
+    )
+
+
+def test_maps_lie_on_the_grid_of_their_image(first_run):
+    _, caps = first_run
+    maps = sorted(caps.glob("subjects/*/*/t1_gado_removal/segmentation/*_probability.nii.gz"))
+    assert len(maps) == 3 * len(table(caps, "volumes"))
+    for path in maps:
+        image = nib.load(path)
+        assert image.shape == (169, 208, 179)
+        values = image.get_fdata()
+        assert values.min() >= 0
+        assert 0.5 < values.max() <= 1
+
+
+def test_the_report_is_one_file_that_asks_the_network_for_nothing(first_run):
+    result, caps = first_run
+    report = caps / QC / "report.html"
+    assert str(report) in result.stderr
+    text = report.read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["']?https?:""", text)
+    for participant, session in VISITS:
+        assert participant in text
+        assert session in text
+
+
 def test_progress_tells_what_remains(first_run):
     result, _ = first_run
     assert "[4/4]" in result.stderr
@@ -139,9 +187,11 @@ def test_clinicas_own_reader_finds_nothing_of_ours(first_run):
 
 def test_a_second_run_does_nothing(clinica, caps):
     before = snapshot(caps)
-    result = clinica("run", "t1-gado-removal", DATA_CI, caps, "--native-space", "-np", 1)
+    options = ["--native-space", "--segmentation", "builtin", "-np", 1]
+    result = clinica("run", "t1-gado-removal", DATA_CI, caps, *options)
     assert result.returncode == 0
     assert "0 visits to treat, 4 done before" in result.stderr
+    assert "0 visits to validate, 4 done before" in result.stderr
     assert snapshot(caps) == before
 
 
@@ -149,7 +199,7 @@ def test_a_visit_made_again_has_the_same_voxels(clinica, caps):
     path = results(caps)[0]
     before = nib.load(path).get_fdata()
     path.unlink()
-    result = clinica("run", "t1-gado-removal", DATA_CI, caps, "-np", 2)
+    result = clinica("run", "t1-gado-removal", DATA_CI, caps, *UNVALIDATED, "-np", 2)
     assert result.returncode == 0, result.stderr
     assert "1 visits to treat, 3 done before" in result.stderr
     np.testing.assert_array_equal(nib.load(path).get_fdata(), before)
@@ -166,7 +216,7 @@ def test_other_settings_never_replace_a_result_unless_asked_to(clinica, caps):
 def test_a_killed_run_leaves_nothing_half_written_and_goes_on(caps, clinica):
     for path in results(caps):
         path.unlink()
-    command = [CLINICA, "run", "t1-gado-removal", DATA_CI, caps, "-np", "1"]
+    command = [CLINICA, "run", "t1-gado-removal", DATA_CI, caps, *UNVALIDATED, "-np", "1"]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as running:
         deadline = time.monotonic() + 300
         while not results(caps) and time.monotonic() < deadline:
@@ -175,7 +225,7 @@ def test_a_killed_run_leaves_nothing_half_written_and_goes_on(caps, clinica):
     for path in results(caps):
         assert nib.load(path).get_fdata().shape == (169, 208, 179)
     assert 1 <= len(results(caps)) < len(VISITS)
-    result = clinica("run", "t1-gado-removal", DATA_CI, caps, "-np", 2)
+    result = clinica("run", "t1-gado-removal", DATA_CI, caps, *UNVALIDATED, "-np", 2)
     assert result.returncode == 0, result.stderr
     assert len(results(caps)) == len(VISITS)
 
@@ -227,7 +277,7 @@ def test_bad_images_get_a_line_each_and_the_rest_of_the_batch_is_done(clinica, c
         folder.mkdir(parents=True)
         spoil(kind, good, folder / f"sub-bad{kind}_ses-M000_ce-gadolinium_T1w.nii.gz")
     results(caps)[0].unlink()
-    result = clinica("run", "t1-gado-removal", bids, caps, "-np", 2)
+    result = clinica("run", "t1-gado-removal", bids, caps, *UNVALIDATED, "-np", 2)
     assert result.returncode == 1
     failures = table(caps, "failures").set_index("participant_id").reason
     assert set(failures.index) == {f"sub-bad{kind}" for kind in BAD}

@@ -1,0 +1,61 @@
+"""Two images of one head brought together, whatever their contrast and coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from clinica_gado.preprocessing.images import Volume
+from clinica_gado.preprocessing.linear import resample
+from clinica_gado.preprocessing.rigid import align_rigidly, mutual_information
+
+SHAPE = (40, 44, 36)
+
+
+def head():
+    """Return an ellipsoid with inner structure on a 3 mm grid."""
+    grid = np.stack(np.meshgrid(*(np.arange(n) - n / 2 for n in SHAPE), indexing="ij"))
+    inside = (grid[0] / 15) ** 2 + (grid[1] / 18) ** 2 + (grid[2] / 14) ** 2 < 1
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), 3)
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    affine[:3, 3] = -1.5 * np.array(SHAPE)
+    return Volume(np.where(inside, 100 + 900 * noise, 0).astype(np.float32), affine)
+
+
+def other_contrast(volume):
+    return Volume(np.where(volume.data > 0, 250 - volume.data, 0), volume.affine)
+
+
+@pytest.fixture(scope="module")
+def movement():
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_euler("xyz", (4, -6, 8), degrees=True).as_matrix()
+    matrix[:3, 3] = (6.0, -9.0, 5.0)
+    return matrix
+
+
+def test_a_movement_is_found_between_images_of_different_contrast(movement):
+    fixed = head()
+    moving = resample(other_contrast(fixed), SHAPE, fixed.affine, np.linalg.inv(movement))
+    found = align_rigidly(moving, fixed)
+    assert found.origin == "registration"
+    corners = np.array([[x, y, z, 1] for x in (-40, 40) for y in (-40, 40) for z in (-40, 40)]).T
+    distance = np.linalg.norm(((found.fixed_to_moving - movement) @ corners)[:3], axis=0)
+    assert distance.max() < 3.0  # a voxel
+
+
+def test_coordinates_that_agree_already_are_kept():
+    fixed = head()
+    found = align_rigidly(other_contrast(fixed), fixed)
+    assert found.origin == "headers"
+    np.testing.assert_array_equal(found.fixed_to_moving, np.eye(4))
+
+
+def test_aligned_images_share_more_information_than_displaced_ones(movement):
+    fixed = head()
+    moving = other_contrast(fixed)
+    assert mutual_information(moving, fixed, np.eye(4)) > mutual_information(
+        moving, fixed, movement
+    )

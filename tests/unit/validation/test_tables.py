@@ -1,0 +1,105 @@
+"""Tables gathered from what the visits of a CAPS dataset left beside their images."""
+
+from __future__ import annotations
+
+import os
+
+import pandas as pd
+import pytest
+
+from clinica_gado.caps import removal_paths, segmentation_paths
+from clinica_gado.evaluation.similarity import DEFINITIONS
+from clinica_gado.files import write_json, write_tsv
+from clinica_gado.validation.measures import image_paths
+from clinica_gado.validation.tables import collect, write_tables
+
+VOLUMES = {
+    "nce": {"gm_cm3": 600.0, "wm_cm3": 500.0, "csf_cm3": 300.0, "tiv_cm3": 1400.0},
+    "ce": {"gm_cm3": 700.0, "wm_cm3": 490.0, "csf_cm3": 210.0, "tiv_cm3": 1400.0},
+    "synthetic": {"gm_cm3": 610.0, "wm_cm3": 498.0, "csf_cm3": 292.0, "tiv_cm3": 1400.0},
+}
+
+
+@pytest.fixture
+def measured(make_visit, caps):
+    """Return a function that leaves the measures of a visit as the pipeline does."""
+
+    def leave(participant, with_reference=True, spread=0.0):
+        job = make_visit(participant, with_reference)
+        paths = removal_paths(caps, job.source, job.visit)
+        images = image_paths(job, caps)
+        for role, image in images.items():
+            content = {"Engine": "spm", "VolumesCm3": dict(VOLUMES[role]), "Flags": []}
+            if role == "ce":
+                content["VolumesCm3"]["gm_cm3"] += spread
+                content["Flags"] = ["TIV is small"]
+            write_json(segmentation_paths(image).sidecar, content)
+        likeness = dict.fromkeys(DEFINITIONS, 0.5)
+        roles = ("ce", "synthetic") if with_reference else ()
+        folder = paths.image.parent
+        write_json(
+            paths.measures,
+            {
+                "Images": {r: p.relative_to(folder).as_posix() for r, p in images.items()},
+                "Similarity": dict.fromkeys(roles, likeness),
+                "Contrast": {"sinuses_ce": 1.4, "sinuses_synthetic": 1.1},
+                "Flags": ["a large volume changed"],
+            },
+        )
+        return paths
+
+    return leave
+
+
+def test_every_measured_visit_has_its_rows(measured, caps):
+    measured("sub-02")
+    measured("sub-01", with_reference=False)
+    found = collect(caps)
+    assert found.contrast.participant_id.tolist() == ["sub-01", "sub-02"]
+    assert found.contrast.sinuses_ce.tolist() == [1.4, 1.4]
+    assert found.volumes.groupby("participant_id").image.agg(list).to_dict() == {
+        "sub-01": ["ce", "synthetic"],
+        "sub-02": ["ce", "synthetic", "nce"],
+    }
+    assert set(found.similarity.participant_id) == {"sub-02"}
+    flagged = found.volumes[found.volumes["flags"] != ""]
+    assert set(flagged.image) == {"ce"}
+
+
+def test_of_two_inputs_of_a_visit_the_later_counts(measured, caps):
+    paths = measured("sub-01")
+    older = paths.measures.with_name("sub-01_ses-M000_run-01_measures.json")
+    write_json(older, {"Images": {}, "Similarity": {}, "Contrast": {"old": 1}, "Flags": []})
+    os.utime(older, (1, 1))
+    assert "old" not in collect(caps).contrast
+
+
+def test_volumes_are_compared_by_test_set(measured, caps, tmp_path):
+    for number in range(4):
+        measured(f"sub-{number:02d}", spread=10.0 * number)
+    qualities = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{number:02d}" for number in range(4)],
+            "quality": ["good", "good", "low", "low"],
+        }
+    )
+    write_tsv(tmp_path / "quality.tsv", qualities)
+    write_tables(caps, tmp_path / "qc", tmp_path / "quality.tsv")
+    tests = pd.read_csv(tmp_path / "qc" / "tests.tsv", sep="\t")
+    assert set(zip(tests.test_set, tests.tissue, strict=True)) == {
+        (name, tissue) for name in ("good", "low") for tissue in ("gm", "wm", "csf")
+    }
+    assert tests.m.eq(6).all()
+    assert tests.n.eq(2).all()
+    for name in ("table1", "table2"):
+        for suffix in ("tsv", "md", "tex"):
+            assert (tmp_path / "qc" / f"{name}.{suffix}").stat().st_size > 0
+
+
+def test_a_dataset_without_any_measure_has_empty_tables(caps, tmp_path):
+    caps.mkdir()
+    write_tables(caps, tmp_path / "qc")
+    for name in ("volumes", "similarity", "contrast", "differences", "agreement", "left_out"):
+        table = pd.read_csv(tmp_path / "qc" / f"{name}.tsv", sep="\t")
+        assert table.empty
+        assert {"participant_id", "session_id"} <= set(table.columns) or name == "agreement"
