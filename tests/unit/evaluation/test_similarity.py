@@ -119,7 +119,8 @@ def test_the_match_takes_away_a_difference_of_sequence_but_no_lesion():
     row = similarity_row(other_sequence, reference, mask)
     assert row["psnr_db_matched"] > row["psnr_db_as_is"] + 5
     other_sequence[8:12, 8:12, 8:12] *= 1.6
-    assert similarity_row(other_sequence, reference, mask)["psnr_db_matched"] < 30
+    with_lesion = similarity_row(other_sequence, reference, mask)
+    assert with_lesion["psnr_db_matched"] < row["psnr_db_matched"] - 1
 
 
 def test_no_signal_or_no_mask_gives_nan_not_an_error(caplog):
