@@ -21,6 +21,12 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Visits to take; all those with a pair by default.",
 )
 @click.option(
+    "--exclude",
+    "reviews",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Leave out the visits rejected in these reviews, a TSV saved from the report.",
+)
+@click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("pairs"),
@@ -38,6 +44,7 @@ def cli(
     output: Path,
     models: tuple[str, ...],
     visits_tsv: Path | None,
+    reviews: Path | None,
     cache: Path,
     data: str | None,
 ) -> None:
@@ -53,9 +60,12 @@ def cli(
     from clinica_gado.evaluation.paired import evaluate_pairs
     from clinica_gado.files import write_tsv
     from clinica_gado.gado_removal import load_predictor
+    from clinica_gado.report.reviews import read_reviews, rejected_visits
     from clinica_gado.training.pairs import prepare_pairs
 
-    files = prepare_pairs(select(bids, visits_tsv=visits_tsv).jobs, cache)
+    excluded = rejected_visits(read_reviews(reviews)) if reviews else set()
+    jobs = [job for job in select(bids, visits_tsv=visits_tsv).jobs if job.visit not in excluded]
+    files = prepare_pairs(jobs, cache)
     predictors = {name: load_predictor(name, "auto", "auto", "none") for name in models}
     table = evaluate_pairs(files, predictors)
     write_tsv(output, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,18 @@ def _volumes(folder: Path, images: Mapping[str, str]) -> Iterable[tuple[str, dic
             yield role, {"engine": sidecar["Engine"], **sidecar["VolumesCm3"], "flags": flags}
 
 
-def write_tables(caps: Path, folder: Path, quality_tsv: Path | None = None) -> Measures:
+def write_tables(
+    caps: Path,
+    folder: Path,
+    quality_tsv: Path | None = None,
+    exclude: AbstractSet[Visit] = frozenset(),
+) -> Measures:
     """Write every table of the validation of a CAPS dataset into a folder.
 
     Parameters
     ----------
     quality_tsv : the test set of each visit: `participant_id`, `session_id` (optional), `quality`.
+    exclude : visits that the comparisons leave out, such as those a reviewer rejected.
 
     Raises
     ------
@@ -83,19 +90,19 @@ def write_tables(caps: Path, folder: Path, quality_tsv: Path | None = None) -> M
     """
     tiers = read_table(quality_tsv, ("participant_id", "quality")) if quality_tsv else None
     measures = collect(caps)
-    differences = volume_differences(measures.volumes, tiers)
+    differences = volume_differences(measures.volumes, tiers, exclude)
     tests = test_differences(differences, test_sets=planned_sets(tiers))
     tables = {
         "volumes": measures.volumes,
         "similarity": measures.similarity,
         "contrast": measures.contrast,
         "differences": differences,
-        "left_out": left_out(measures.volumes, tiers),
+        "left_out": left_out(measures.volumes, tiers, exclude),
         "tests": tests,
         "agreement": agreement(differences),
     }
     for name, table in tables.items():
         write_tsv(folder / f"{name}.tsv", table)
-    save_table(table1(measures.similarity, tiers), folder / "table1")
+    save_table(table1(measures.similarity, tiers, exclude=exclude), folder / "table1")
     save_table(table2(differences, tests), folder / "table2")
     return measures
