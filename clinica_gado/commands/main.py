@@ -14,6 +14,7 @@ VERBS = {
     "run": "Run this package's pipelines, as `clinica run` does.",
     "models": "List, check and convert model bundles.",
     "train": "Train a model on real pairs and simulated heads.",
+    "report": "Write the quality report of a run, or its pages as PDF or PNG.",
     "evaluate": "Compare models on real pairs, case by case.",
 }
 

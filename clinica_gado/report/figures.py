@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clinica_gado.files import atomic_path
+from clinica_gado.report.slices import slice_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def save_mosaic(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    brightest = float(np.percentile(before[before > 0], 99.5)) if (before > 0).any() else 1.0
+    brightest = top_of_scale(before)
     rows = {"with contrast": before, "synthetic, without": after, "change": after - before}
     figure = Figure(figsize=(12.6, 7.0), facecolor="black", dpi=DPI)
     FigureCanvasAgg(figure)
@@ -54,6 +55,11 @@ def save_mosaic(
         figure.savefig(partial)
 
 
+def top_of_scale(before: NDArray[np.float32]) -> float:
+    """Return the intensity shown as white: that of the input's brightest tissue."""
+    return float(np.percentile(before[before > 0], 99.5)) if (before > 0).any() else 1.0
+
+
 def _draw_row(
     line: NDArray[np.object_], volume: NDArray[np.float32], brightest: float, is_change: bool
 ) -> None:
@@ -62,18 +68,15 @@ def _draw_row(
 
 
 def _planes(volume: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    x, y, z = volume.shape
-    axial = [volume[:, :, int(share * z)] for share in AXIAL_SHARES]
-    # Columns run right to left in RAS; flipped, the patient's left is on the right of the picture.
-    return [*(plane[::-1] for plane in axial), volume[x // 2], volume[::-1, y // 2]]
+    axial = [slice_of(volume, "axial", share) for share in AXIAL_SHARES]
+    return [*axial, slice_of(volume, "sagittal", 0.5), slice_of(volume, "coronal", 0.5)]
 
 
 def _draw(axes: Axes, plane: NDArray[np.float32], brightest: float, is_change: bool) -> None:
     limits = (-CHANGE_SHARE * brightest, CHANGE_SHARE * brightest) if is_change else (0, brightest)
     axes.imshow(
-        plane.T,
-        origin="lower",
-        cmap=_change_colours() if is_change else "gray",
+        plane,
+        cmap=change_colours() if is_change else "gray",
         vmin=limits[0],
         vmax=limits[1],
         interpolation="bilinear",
@@ -82,7 +85,7 @@ def _draw(axes: Axes, plane: NDArray[np.float32], brightest: float, is_change: b
 
 
 @lru_cache(maxsize=1)
-def _change_colours() -> Colormap:
+def change_colours() -> Colormap:
     """Return blue for darkened, black for unchanged, orange for brightened."""
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -1,0 +1,50 @@
+"""`clinica-gado report`: the report of a run, written anew from its tables and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("caps", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--pipeline", default="t1-gado-removal", show_default=True, help="Whose results to report."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The HTML file; by default report.html in CAPS/gado_qc/PIPELINE.",
+)
+@click.option("--reviews", type=_FILE, help="Reviews that a report saved, to merge in.")
+@click.option(
+    "--redact", is_flag=True, help="Take out paths and names of users and machines; ids stay."
+)
+@click.option(
+    "--export",
+    type=(click.Choice(["pdf", "png"]), click.Path(file_okay=False, path_type=Path)),
+    metavar="pdf|png FOLDER",
+    help="Also write pages to print or to send: one PDF, or a PNG a page.",
+)
+def cli(
+    caps: Path,
+    pipeline: str,
+    output: Path | None,
+    reviews: Path | None,
+    redact: bool,
+    export: tuple[str, Path] | None,
+) -> None:
+    """Write the quality report of the results in CAPS: one HTML file that needs no network."""
+    from clinica_gado.report.build import write_report
+
+    click.echo(write_report(caps, pipeline, reviews=reviews, redact=redact, output=output))
+    if export is not None:
+        from clinica_gado.report.pages import export_pages
+
+        form, folder = export
+        for path in export_pages(caps, pipeline, folder, form, reviews=reviews, redact=redact):
+            click.echo(path)

@@ -1,0 +1,206 @@
+"""What the report says, without how it looks: the content of report.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from clinica_gado.bids import Visit
+from clinica_gado.provenance import INTENDED_USE
+from clinica_gado.report.reviews import REJECT, Review
+from clinica_gado.report.tables import Row, RunTables, visit_of
+
+FAILED, DOUBTFUL, FINE = "failed", "doubtful", "fine"
+LEVELS = (FAILED, DOUBTFUL, FINE)
+TISSUES = ("gm", "wm", "csf")
+
+
+@lru_cache(maxsize=1)
+def presentation() -> dict[str, Any]:
+    """Return sections.yml: order, titles and captions of sections, kinds of doubt, columns."""
+    import yaml
+
+    text = files("clinica_gado.report").joinpath("sections.yml").read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def build_content(
+    tables: RunTables, pipeline: str, reviews: Mapping[Visit, Review]
+) -> dict[str, Any]:
+    """Gather a run: mappings and lists only, as report.json holds them."""
+    visits = list_visits(tables, reviews)
+    return {
+        "pipeline": pipeline,
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "intended_use": INTENDED_USE,
+        "summary": summarise(tables, visits),
+        "attention": list_attention(visits),
+        "visits": visits,
+        **{
+            name: tables.rows[name]
+            for name in ("differences", "tests", "agreement", "table1", "table2")
+        },
+        "similarity": describe_numbers(tables.rows["similarity"]),
+        "contrast": describe_numbers(tables.rows["contrast"]),
+        "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
+        "failures": tables.rows["failures"],
+        "provenance": tables.provenance,
+        "notes": list(tables.notes),
+    }
+
+
+def list_visits(tables: RunTables, reviews: Mapping[Visit, Review]) -> list[dict[str, Any]]:
+    """Return one record a visit, those that need attention first."""
+    by_table = {name: tables.of_visits(name) for name in _TABLES_OF_VISITS}
+    known = {visit for name in _TABLES_OF_VISITS for visit in by_table[name] if all(visit)}
+    records = [
+        _record(visit, {name: by_table[name].get(visit, []) for name in by_table}, reviews)
+        for visit in known
+    ]
+    return sorted(records, key=_by_gravity)
+
+
+_TABLES_OF_VISITS = ("images", "failures", "volumes", "similarity", "contrast", "differences")
+
+
+def _record(
+    visit: Visit, rows: Mapping[str, list[Row]], reviews: Mapping[Visit, Review]
+) -> dict[str, Any]:
+    doubts = list(_doubts(rows))
+    review = reviews.get(visit)
+    if review is not None and review.decision == REJECT:
+        doubts.append({"kind": "rejected", "text": review.comment or "rejected by a reviewer"})
+    image = rows["images"][0] if rows["images"] else {}
+    failed = any(doubt["kind"] == FAILED for doubt in doubts)
+    return {
+        **visit._asdict(),
+        "filename": image.get("filename") or next(_values(rows["failures"], "filename"), ""),
+        "status": FAILED if failed else image.get("status") or "done",
+        "level": FAILED if failed else DOUBTFUL if doubts else FINE,
+        "doubts": doubts,
+        "columns": [_cell(column, rows) for column in presentation()["columns"]],
+        "volumes": [_without_ids(row) for row in rows["volumes"]],
+        "similarity": [_without_ids(row) for row in rows["similarity"]],
+        "contrast": [_without_ids(row) for row in rows["contrast"]],
+        "review": None if review is None else review._asdict(),
+    }
+
+
+def _doubts(rows: Mapping[str, list[Row]]) -> Iterator[dict[str, str]]:
+    """Yield why to look at a visit, gravest kind first."""
+    for reason in _values(rows["failures"], "reason"):
+        yield {"kind": FAILED, "text": reason}
+    if not rows["failures"] and any(row.get("status") == FAILED for row in rows["images"]):
+        yield {"kind": FAILED, "text": "failed, without a reason in failures.tsv"}
+    elsewhere = {flag for name in ("contrast", "volumes") for flag in _flags(rows[name])}
+    for kind in presentation()["doubts"]:
+        for row in rows.get(kind.get("table", ""), []):
+            image = f"{row['image']}: " if row.get("image") else ""
+            for flag in _flags([row]):
+                # images.tsv gathers every doubt; the table that measured it knows its kind.
+                if kind["table"] != "images" or not flag.endswith(tuple(elsewhere)):
+                    yield {"kind": kind["id"], "text": image + flag}
+
+
+def _flags(rows: Iterable[Row]) -> list[str]:
+    return [flag for row in rows for flag in str(row.get("flags") or "").split("; ") if flag]
+
+
+def _values(rows: Iterable[Row], column: str) -> Iterator[str]:
+    return (str(row[column]) for row in rows if row.get(column))
+
+
+def _cell(column: Mapping[str, Any], rows: Mapping[str, list[Row]]) -> str | float | None:
+    for row in rows[column["table"]]:
+        wanted = all(row.get(key) == column[key] for key in ("image", "tissue") if key in column)
+        if wanted and row.get(column["column"]) is not None:
+            value: str | float = row[column["column"]]
+            return value
+    return None
+
+
+def _without_ids(row: Row) -> Row:
+    return {
+        key: value
+        for key, value in row.items()
+        if key not in ("participant_id", "session_id", "flags")
+    }
+
+
+def _by_gravity(record: Mapping[str, Any]) -> tuple[int, int, str, str]:
+    kinds = [kind["id"] for kind in presentation()["doubts"]]
+    gravest = min((kinds.index(doubt["kind"]) for doubt in record["doubts"]), default=len(kinds))
+    ids = (record["participant_id"], record["session_id"])
+    return (LEVELS.index(record["level"]), gravest, *ids)
+
+
+def summarise(tables: RunTables, visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the counts that open the report, each with its words; empty without any table."""
+    if not any(tables.rows.values()):
+        return []
+    n = {level: sum(visit["level"] == level for visit in visits) for level in LEVELS}
+    with_real = {visit_of(r) for r in tables.rows["volumes"] if r.get("image") == "nce"}
+    engines = sorted({str(r["engine"]) for r in tables.rows["volumes"] if r.get("engine")})
+    doubtful_t1w = sum(map(_is_doubtful, tables.rows["selection"]))
+    return [
+        {"value": len(visits), "label": "visits"},
+        {"value": n[FINE], "label": "without remarks"},
+        {"value": n[DOUBTFUL], "label": "to look at", "filter": DOUBTFUL},
+        {"value": n[FAILED], "label": "failed", "filter": FAILED},
+        {"value": len(with_real), "label": "with a real image to compare volumes"},
+        {"value": doubtful_t1w, "label": "doubtful T1w in the selection"},
+        {"value": _engines(engines), "label": "segmentation"},
+    ]
+
+
+def _engines(engines: list[str]) -> str:
+    words = {"spm": "SPM", "builtin": "built-in"}
+    return ", ".join(words.get(engine, engine) for engine in engines) or "not run"
+
+
+def list_attention(visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return, for each kind of doubt that occurs, its visits with the reasons."""
+    groups = []
+    for kind in presentation()["doubts"]:
+        found = [
+            {
+                "participant_id": visit["participant_id"],
+                "session_id": visit["session_id"],
+                "reasons": reasons,
+            }
+            for visit in visits
+            if (reasons := [d["text"] for d in visit["doubts"] if d["kind"] == kind["id"]])
+        ]
+        if found:
+            groups.append({"kind": kind["id"], "visits": found})
+    return groups
+
+
+def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
+    """Return n, median and quartiles of every column of numbers, by image where rows have one."""
+    import numpy as np
+
+    groups: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        for column, value in row.items():
+            if isinstance(value, float):
+                groups.setdefault((column, str(row.get("image") or "")), []).append(value)
+    described = []
+    for (column, image), values in groups.items():
+        low, median, high = np.percentile(values, [25, 50, 75]).tolist()
+        described.append(
+            {
+                "column": column, "image": image, "n": len(values),
+                "median": median, "quartile_1": low, "quartile_3": high,
+            }
+        )  # fmt: skip
+    order = list(dict.fromkeys(column for column, _ in groups))
+    return sorted(described, key=lambda row: order.index(row["column"]))
+
+
+def _is_doubtful(row: Row) -> bool:
+    return str(row.get("doubtful")).casefold() in ("true", "1.0", "yes")

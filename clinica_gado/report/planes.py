@@ -1,0 +1,138 @@
+"""The small picture that the report shows of a visit: every image in three planes, in one file.
+
+Layout: a row an image, in each row the three planes from left to right. Below them, for each image
+that was segmented, a row a tissue: its outline on nothing, to be laid over the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clinica_gado.files import atomic_path, write_json
+from clinica_gado.report.figures import CHANGE_SHARE, change_colours, top_of_scale
+from clinica_gado.report.slices import PLANES, SHARES, slice_of
+from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
+from clinica_gado.segmentation.volumes import THRESHOLD
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IMAGES = ("ce", "synthetic", "nce")
+CHANGE = "change"
+QUALITY = 55
+BRIGHTEST = 2.2
+"""White in the picture, at most, in medians of the input's positive voxels."""
+OUTLINE_COLOURS = {"graymatter": "#ffd34d", "whitematter": "#5ad1ff", "csf": "#ff8ad8"}
+"""Told apart in greyscale by their strokes: grey matter drawn through, white dashed, CSF dotted."""
+
+
+def save_planes(
+    images: Mapping[str, NDArray[np.float32]],
+    contours: Mapping[str, TissueMaps] | TissueMaps | None,
+    path: Path,
+) -> None:
+    """Write the picture of a visit as WebP, and its layout as JSON beside it.
+
+    Parameters
+    ----------
+    images : `ce` and `synthetic`, and `nce` where there is one; (X, Y, Z) in RAS order, one grid.
+        All are shown on one scale; `nce`, of another gain, is brought to the median of `synthetic`.
+    contours : tissue maps of some of those, by the same names; bare maps are those of `synthetic`.
+    path : ends in `_planes.webp`.
+    """
+    shown = _on_one_scale(images)
+    rows = {name: _grey_row(image) for name, image in shown.items()}
+    rows[CHANGE] = _change_row(shown["synthetic"] - shown["ce"])
+    if isinstance(contours, TissueMaps):
+        contours = {"synthetic": contours}
+    for name, maps in (contours or {}).items():
+        rows |= {f"{name}:{tissue}": _outline_row(maps, tissue) for tissue in TISSUES}
+    write_json(layout_of(path), _describe(images["ce"].shape, list(rows)))
+    _save(np.concatenate(list(rows.values())), path)
+
+
+def layout_of(sprite: Path) -> Path:
+    """Return the JSON that says what is where in a picture of planes."""
+    return sprite.with_suffix(".json")
+
+
+def _on_one_scale(images: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    # Vessels may be five times as bright as tissue, which is what is to be judged.
+    top = min(top_of_scale(images["ce"]), BRIGHTEST * _median(images["ce"]))
+    shown = {name: images[name] / top for name in IMAGES if name in images}
+    if "nce" in shown:
+        gain = _median(shown["synthetic"]) / _median(shown["nce"])
+        shown["nce"] = shown["nce"] * np.float32(gain)
+    return shown
+
+
+def _median(image: NDArray[np.float32]) -> float:
+    inside = image[image > 0]
+    return float(np.median(inside)) if inside.size else 1.0
+
+
+def _describe(shape: tuple[int, ...], rows: list[str]) -> dict[str, Any]:
+    x, y, z = shape
+    sizes = {"sagittal": (y, z), "coronal": (x, z), "axial": (x, y)}
+    slices = {plane: int(SHARES[plane] * n) for plane, n in zip(PLANES, (x, y, z), strict=True)}
+    return {"rows": rows, "row_height": max(y, z), "planes": sizes, "slices": slices}
+
+
+def _tiles(volume: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the planes of a row, filled up from below to one height."""
+    height = max(volume.shape[1:])
+    for plane in PLANES:
+        tile = slice_of(volume, plane, SHARES[plane])
+        yield np.pad(tile, ((0, height - tile.shape[0]), (0, 0)))
+
+
+def _grey_row(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    grey = np.concatenate(list(_tiles(image)), axis=1)
+    return _rgba(np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2))
+
+
+def _change_row(change: NDArray[np.float32]) -> NDArray[np.uint8]:
+    plane = np.concatenate(list(_tiles(change)), axis=1)
+    colours = change_colours()(np.clip(plane / (2 * CHANGE_SHARE) + 0.5, 0, 1))
+    return _rgba(colours[..., :3])
+
+
+def _rgba(colours: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    opaque = np.ones((*colours.shape[:2], 1))
+    return (255 * np.concatenate([colours, opaque], axis=2) + 0.5).astype(np.uint8)
+
+
+def _outline_row(maps: TissueMaps, tissue: str) -> NDArray[np.uint8]:
+    from matplotlib.colors import to_rgb
+    from scipy.ndimage import binary_erosion
+
+    probabilities = np.concatenate(list(_tiles(getattr(maps, tissue))), axis=1)
+    inside = probabilities > THRESHOLD
+    line = inside & ~binary_erosion(inside) & _stroke(inside.shape, tissue)
+    row = np.empty((*line.shape, 4))
+    # One flat colour, whose edges are in the transparency: nothing for the lossy coder to blur.
+    row[..., :3] = to_rgb(OUTLINE_COLOURS[tissue])
+    row[..., 3] = line
+    return (255 * row + 0.5).astype(np.uint8)
+
+
+def _stroke(shape: tuple[int, ...], tissue: str) -> NDArray[np.bool_]:
+    """Return where the pen is down. The slope is one that outlines rarely follow."""
+    along = np.add.outer(2 * np.arange(shape[0]), np.arange(shape[1]))
+    gaps = {"graymatter": 0, "whitematter": 2, "csf": 2}[tissue]
+    period = {"graymatter": 1, "whitematter": 7, "csf": 4}[tissue]
+    kept: NDArray[np.bool_] = along % period >= gaps
+    return kept
+
+
+def _save(picture: NDArray[np.uint8], path: Path) -> None:
+    from PIL import Image
+
+    with atomic_path(path) as partial:
+        Image.fromarray(picture, "RGBA").save(
+            partial, format="WEBP", quality=QUALITY, alpha_quality=100, method=4
+        )
