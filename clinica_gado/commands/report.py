@@ -22,6 +22,16 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--reviews", type=_FILE, help="Reviews that a report saved, to merge in.")
 @click.option(
+    "--quality-tsv",
+    type=_FILE,
+    help="Compute the comparisons anew by the test sets of its column quality.",
+)
+@click.option(
+    "--exclude",
+    is_flag=True,
+    help="Compute the comparisons anew without the visits that --reviews rejects.",
+)
+@click.option(
     "--redact", is_flag=True, help="Take out paths and names of users and machines; ids stay."
 )
 @click.option(
@@ -35,12 +45,18 @@ def cli(
     pipeline: str,
     output: Path | None,
     reviews: Path | None,
+    quality_tsv: Path | None,
+    exclude: bool,
     redact: bool,
     export: tuple[str, Path] | None,
 ) -> None:
     """Write the quality report of the results in CAPS: one HTML file that needs no network."""
+    if exclude and reviews is None:
+        raise click.UsageError("--exclude needs --reviews.")
     from clinica_gado.report.build import write_report
 
+    if exclude or quality_tsv is not None:
+        _compare_anew(caps, pipeline, quality_tsv, reviews if exclude else None)
     click.echo(write_report(caps, pipeline, reviews=reviews, redact=redact, output=output))
     if export is not None:
         from clinica_gado.report.pages import export_pages
@@ -48,3 +64,14 @@ def cli(
         form, folder = export
         for path in export_pages(caps, pipeline, folder, form, reviews=reviews, redact=redact):
             click.echo(path)
+
+
+def _compare_anew(
+    caps: Path, pipeline: str, quality_tsv: Path | None, reviews: Path | None
+) -> None:
+    from clinica_gado.caps import qc_folder
+    from clinica_gado.report.reviews import read_reviews, rejected_visits
+    from clinica_gado.validation.tables import write_tables
+
+    rejected = set() if reviews is None else rejected_visits(read_reviews(reviews))
+    write_tables(caps, qc_folder(caps, pipeline), quality_tsv, rejected)

@@ -40,11 +40,9 @@ def build_content(
         "summary": summarise(tables, visits),
         "attention": list_attention(visits),
         "visits": visits,
-        **{
-            name: tables.rows[name]
-            for name in ("differences", "tests", "agreement", "table1", "table2")
-        },
-        "similarity": describe_numbers(tables.rows["similarity"]),
+        **{name: tables.rows[name] for name in ("differences", "left_out", "tests", "agreement")},
+        **tables.printed,
+        "similarity": define(describe_numbers(tables.rows["similarity"])),
         "contrast": describe_numbers(tables.rows["contrast"]),
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
         "failures": tables.rows["failures"],
@@ -200,6 +198,15 @@ def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
         )  # fmt: skip
     order = list(dict.fromkeys(column for column, _ in groups))
     return sorted(described, key=lambda row: order.index(row["column"]))
+
+
+def define(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to each similarity what it is: a number without its definition says nothing."""
+    if not described:
+        return []
+    from clinica_gado.evaluation.similarity import DEFINITIONS
+
+    return [{**row, "definition": DEFINITIONS.get(row["column"], "")} for row in described]
 
 
 def _is_doubtful(row: Row) -> bool:

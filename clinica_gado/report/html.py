@@ -82,7 +82,7 @@ def asset(name: str) -> str:
 def format_cell(value: Any, column: str) -> str:
     """Return a cell of a table: p-values as they are printed, cm³ with one digit, `n/a`."""
     if value is None or value == "":
-        return "" if column == "note" else "n/a"
+        return "n/a" if value is None and column != "note" else ""
     if column in ("tissue", "image"):
         return str(presentation()[f"{column}s"].get(value, value))
     if not isinstance(value, int | float) or isinstance(value, bool):

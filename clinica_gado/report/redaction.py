@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 PATH, NAME = "[path]", "[name]"
+KEPT = frozenset(("participant_id", "session_id", "caption", "definition"))
+"""What is never redacted: ids, and words of our own, which have formulae in them."""
 HARMLESS = frozenset(
     ("n/a", "ce/nce", "nce/ce", "accept/reject", "and/or", "w/o", "mm/s", "mmol/kg", "mg/kg")
 )
@@ -42,13 +44,12 @@ class Redactor:
         return text if self._names is None else self._names.sub(NAME, text)
 
     def all(self, content: Any) -> Any:
-        """Return a copy of nested mappings and lists, every text in it redacted but for the ids."""
+        """Return a copy of nested mappings and lists, every text redacted but what is `KEPT`."""
         if isinstance(content, str):
             return self.text(content)
         if isinstance(content, Mapping):
             return {
-                key: value if key in ("participant_id", "session_id") else self.all(value)
-                for key, value in content.items()
+                key: value if key in KEPT else self.all(value) for key, value in content.items()
             }
         if isinstance(content, list | tuple):
             return [self.all(value) for value in content]
@@ -67,7 +68,7 @@ def names_here() -> set[str]:
 def _last_name(token: str) -> str:
     """Return what may stay of a token with a slash in it."""
     word = token.strip("\"'`").rstrip(".:!?")
-    if word.casefold() in HARMLESS:
+    if word.casefold() in HARMLESS or not word.strip("/\\|"):
         return token
     name = re.split(r"[/\\]", word)[-1]
     return name if _BIDS_NAME.fullmatch(name) else PATH

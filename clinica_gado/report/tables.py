@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 TABLES = (
     "images", "failures", "selection", "volumes", "similarity", "contrast", "differences",
-    "tests", "agreement", "table1", "table2",
+    "left_out", "tests", "agreement",
 )  # fmt: skip
 PRINTED = ("table1", "table2")
-"""Tables to be shown as they are written."""
+"""Tables in the form of the paper, shown as their Markdown has them."""
 IDS = ("participant_id", "session_id")
 TEXT_COLUMNS = frozenset((
     "participant_id", "session_id", "filename", "status", "flags", "reason", "detail", "image",
@@ -38,6 +39,7 @@ class RunTables:
     rows : of each table by its name, as mappings from column to text, number or None; no table,
         no rows.
     notes : in words, what could not be read.
+    printed : caption and rows of the tables in the form of the paper; empty when there is none.
     provenance : content of provenance.json, empty when there is none.
     """
 
@@ -45,6 +47,7 @@ class RunTables:
         self.folder = folder
         self.notes: list[str] = []
         self.rows: dict[str, list[Row]] = {name: self._read(name) for name in TABLES}
+        self.printed = {name: self._read_printed(name) for name in PRINTED}
         self.provenance: Mapping[str, Any] = self._read_provenance()
 
     def of_visits(self, name: str) -> dict[Visit, list[Row]]:
@@ -73,7 +76,15 @@ class RunTables:
         except GadoError as error:
             self.notes.append(str(error))
             return []
-        return rows_of(table, as_text=name in PRINTED)
+        return rows_of(table)
+
+    def _read_printed(self, name: str) -> dict[str, Any]:
+        path = self.folder / f"{name}.md"
+        try:
+            return parse_markdown(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except (OSError, ValueError):
+            self.notes.append(f"{path.name} cannot be read.")
+            return {}
 
     def _read_provenance(self) -> Mapping[str, Any]:
         path = self.folder / "provenance.json"
@@ -83,12 +94,38 @@ class RunTables:
         return content or {}
 
 
-def rows_of(table: pd.DataFrame, *, as_text: bool = False) -> list[Row]:
+def rows_of(table: pd.DataFrame) -> list[Row]:
     """Return the rows of a table of text, numbers as numbers and missing values as None."""
     records = table.astype(object).where(table.notna(), None).to_dict("records")
-    if as_text:
-        return [{str(key): text for key, text in row.items()} for row in records]
     return [{str(key): _value(str(key), text) for key, text in row.items()} for row in records]
+
+
+def parse_markdown(text: str) -> dict[str, Any]:
+    """Return `caption` and `rows` of a text that holds one table.
+
+    Raises
+    ------
+    ValueError
+        A row has more or fewer cells than the heading.
+    """
+    lines = [_UNESCAPED.sub(r"\1", line.replace(r"\|", "¦")) for line in text.splitlines()]
+    table = [_cells(line) for line in lines if _is_row(line)]
+    caption = " ".join(line for line in lines if line and not _is_row(line)).replace("¦", "|")
+    if len(table) < 3:
+        return {}
+    head, _, *body = table
+    return {"caption": caption, "rows": [dict(zip(head, row, strict=True)) for row in body]}
+
+
+_UNESCAPED = re.compile(r"\\([_*`~<>#\[\]])")
+
+
+def _is_row(line: str) -> bool:
+    return line.startswith("|")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip().replace("¦", "|") for cell in line.strip()[1:-1].split("|")]
 
 
 def visit_of(row: Mapping[str, Any]) -> Visit:

@@ -68,3 +68,4 @@ function start() {
 }
 
 start();
+performance.mark("shown");
