@@ -16,7 +16,7 @@ leaves voxels of value 0 out, and neither the header nor the sampled points move
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ PADDING_RULE = "zeros above the last slice, until y needs no more halvings than 
 def padded_shape(volume: Volume, sampling_mm: float) -> Shape:
     """Return the dimensions to give to SPM: those of the image, with more slices where needed."""
     x, y, z = volume.data.shape
-    steps = [max(1, round(sampling_mm / size)) for size in volume.spacing]
+    steps = [max(1, floor(sampling_mm / size + 0.5)) for size in volume.spacing]
     halvings = [(ceil(n / step) - 1).bit_length() for n, step in zip((x, y, z), steps, strict=True)]
     if halvings[1] <= max(halvings[0], halvings[2]):
         return x, y, z
