@@ -158,20 +158,16 @@ def _run_once(host: str, command: Command) -> Attempt:
     logger.debug("SPM, %s, said:\n%s", host, done.stdout)
     said = _TAG.search(done.stdout)
     if said is None:
-        return Attempt(host, None, f"does not run SPM: {_why(done.stdout)}{_hint(host)}")
+        return Attempt(host, None, _why(host, done.stdout))
     return Attempt(
         host,
         SpmInstallation(host, said["name"], said["release"], Path(said["folder"]), command),
     )
 
 
-def _why(output: str) -> str:
+def _why(host: str, output: str) -> str:
+    if host != "standalone" and not os.environ.get("SPM_HOME") and "'spm'" in output:
+        return "no SPM in its path, and SPM_HOME not set"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or "undefined" in line.lower()]
-    return (errors or lines[-1:] or ["it said nothing"])[0]
-
-
-def _hint(host: str) -> str:
-    if host == "standalone" or os.environ.get("SPM_HOME"):
-        return ""
-    return "; does SPM_HOME name the folder of SPM?"
+    return f"does not run SPM: {(errors or lines[-1:] or ['it said nothing'])[0]}"

@@ -35,8 +35,8 @@ def locate_tpm(spm_folder: Path, wanted: Path | None = None) -> Path:
     path = spm_folder / "tpm" / "TPM.nii"
     if not path.is_file():
         raise SegmentationError(
-            f"SPM has no tissue probability map in {path.parent}; give another by the variable "
-            f"{VARIABLE} or the TPM option, or copy TPM.nii of an SPM installation there."
+            f"SPM has no tissue probability map in {path.parent}; name another by the variable "
+            f"{VARIABLE} or by --tpm, or copy TPM.nii of an SPM installation there."
         )
     return _checked(path, "of SPM")
 

@@ -88,6 +88,12 @@ def test_one_that_does_not_run_is_not_found_and_its_words_are_kept(folder, monke
     assert "libmwlaunchermain.so not found" in next(search()).reason
 
 
+def test_octave_without_spm_says_which_variable_would_name_it(folder):
+    text = "#!/bin/sh\necho \"error: 'spm' undefined near line 1\"\nexit 1\n"
+    program(folder / "pro grams" / "octave", text)
+    assert [*search()][-1].reason == "no SPM in its path, and SPM_HOME not set"
+
+
 def test_a_standalone_without_its_runtime_says_so(folder, monkeypatch):
     standalone(folder, monkeypatch)
     monkeypatch.delenv("MCR_HOME")

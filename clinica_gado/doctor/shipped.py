@@ -1,0 +1,57 @@
+"""Models and resources, each verified by its sha256."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from clinica_gado.doctor.finding import Finding
+from clinica_gado.errors import GadoError
+from clinica_gado.files import sha256_of
+
+TASK = "t1-gado-removal"
+_REINSTALL = "reinstall clinica-gado"
+
+
+def models() -> list[Finding]:
+    """Load every installed model; the default one of the main job is needed."""
+    from clinica_gado.models.bundle import default_bundle, known_bundles
+
+    try:
+        default: Path | None = default_bundle(TASK)
+    except GadoError:
+        default = None
+    found = [_model(name, folder, folder == default) for name, folder in known_bundles().items()]
+    if default is None:
+        found.append(Finding("default model", "absent", advice=_REINSTALL, needed=True))
+    return found
+
+
+def _model(name: str, folder: Path, is_default: bool) -> Finding:
+    from clinica_gado.models.bundle import load_bundle
+
+    try:
+        bundle = load_bundle(folder)
+    except GadoError as error:
+        advice = _REINSTALL if is_default else f"import it again, or remove {folder}"
+        return Finding(name, "wrong", str(error), advice, needed=is_default)
+    used = ", used by default" if is_default else ""
+    return Finding(name, "ok", f"sha256 {bundle.sha256[:12]}{used}", needed=is_default)
+
+
+def templates() -> Finding:
+    """Verify the registration templates."""
+    from clinica_gado.preprocessing.templates import SHA256
+
+    return _resources("templates", SHA256)
+
+
+def _resources(name: str, expected: dict[str, str]) -> Finding:
+    folder = Path(str(files("clinica_gado.resources")))
+    absent = [file for file in expected if not (folder / file).is_file()]
+    if absent:
+        return Finding(name, "absent", ", ".join(absent), _REINSTALL, needed=True)
+    altered = [file for file, digest in expected.items() if sha256_of(folder / file) != digest]
+    if altered:
+        return Finding(name, "wrong", f"altered: {', '.join(altered)}", _REINSTALL, needed=True)
+    return Finding(name, "ok", f"{len(expected)} files, sha256 as shipped", needed=True)
