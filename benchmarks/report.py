@@ -73,6 +73,7 @@ def invent_run(caps: Path, n_visits: int) -> None:
     flags = np.where(generator.uniform(size=n_visits) < 0.05, "rotation 34 degrees, over 30", None)
     files = ids["participant_id"] + "_ses-M000_ce-gadolinium_T1w.nii.gz"
     write_tsv(folder / "images.tsv", ids.assign(filename=files, status="done", flags=flags))
+    write_tsv(folder / "selection.tsv", invent_selection(ids))
     volumes = invent_volumes(ids, generator)
     differences = volume_differences(volumes)
     write_tsv(folder / "volumes.tsv", volumes)
@@ -80,6 +81,16 @@ def invent_run(caps: Path, n_visits: int) -> None:
     write_tsv(folder / "agreement.tsv", agreement(differences))
     write_tsv(folder / "tests.tsv", test_differences(differences))
     invent_pictures(folder / "figures", names, generator)
+
+
+def invent_selection(ids: pd.DataFrame) -> pd.DataFrame:
+    """Return two T1w a visit, one with contrast and one without."""
+    rows = []
+    for role, contrast, entity in (("source", "ce", "_ce-gadolinium"), ("reference", "nce", "")):
+        files = ids["participant_id"] + f"_ses-M000{entity}_T1w.nii.gz"
+        reason = "the only one of its kind in this visit"
+        rows.append(ids.assign(filename=files, contrast=contrast, role=role, reason=reason))
+    return pd.concat(rows)
 
 
 def invent_volumes(ids: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:

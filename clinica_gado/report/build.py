@@ -66,13 +66,14 @@ def gather(
     if not folder.is_dir():
         raise OutputError(f"{folder} is not there: run {pipeline} on this CAPS dataset first.")
     tables = RunTables(folder)
+    layouts = list(tables.layouts())
     content = build_content(tables, pipeline, _find_reviews(tables, reviews))
     if redact:
         content = _redact(content, caps)
     known = {f"{v['participant_id']}_{v['session_id']}" for v in content["visits"]}
     pictures = [
         (name, path, layout)
-        for path, layout in tables.layouts()
+        for path, layout in layouts
         if (name := "_".join(path.name.split("_")[:2])) in known
     ]
     return content, pictures

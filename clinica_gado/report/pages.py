@@ -190,7 +190,7 @@ def _write(axes: Axes, title: str, rows: Sequence[Any], table: str) -> None:
         cells = (
             (page["headings"].get(name, name), format_cell(row.get(name), name))
             for name in page[table]
-            if name not in ("tissue", "note")
+            if name != "tissue"
         )
         lines += textwrap.wrap(", ".join(f"{name} {cell}" for name, cell in cells), 46)
     axes.set_axis_off()

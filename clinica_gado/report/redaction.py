@@ -68,7 +68,8 @@ def names_here() -> set[str]:
 def _last_name(token: str) -> str:
     """Return what may stay of a token with a slash in it."""
     word = token.strip("\"'`").rstrip(".:!?")
+    ending = token[len(token.rstrip(".:!?")) :]
     if word.casefold() in HARMLESS or not word.strip("/\\|"):
         return token
     name = re.split(r"[/\\]", word)[-1]
-    return name if _BIDS_NAME.fullmatch(name) else PATH
+    return (name if _BIDS_NAME.fullmatch(name) else PATH) + ending

@@ -53,7 +53,7 @@ function planeBox(layout, plane, images) {
   box.style.setProperty("--width", width);
   box.style.setProperty("--height", height);
   images.forEach((image, place) => {
-    const stack = make("div", { class: place ? "stack second" : "stack" }, layer(layout, image, plane, image));
+    const stack = make("div", { class: place ? "stack second" : "stack first" }, layer(layout, image, plane, image));
     for (const row of outlinesOf(layout, image)) stack.append(layer(layout, row, plane, "outline"));
     box.append(stack);
   });
@@ -63,7 +63,7 @@ function planeBox(layout, plane, images) {
 
 function planesRow(layout, images, caption) {
   const boxes = PLANES.map((plane) => planeBox(layout, plane, images));
-  return make("figure", { class: "planes" }, make("div", { class: "boxes" }, ...boxes), make("figcaption", {}, caption));
+  return make("figure", { class: "planes" }, make("div", { class: "boxes" }, ...boxes), make("figcaption", {}, ...[caption].flat()));
 }
 
 function sliderOf(visit, figure, names) {
@@ -84,9 +84,10 @@ function sliderOf(visit, figure, names) {
 
 function comparison(visit, layout, images) {
   const names = images.map((image) => DATA.images[image]);
-  const left = view.mode === "slider" ? `left ${names[0]}, right ${names[1]}` : names.join(" and ");
-  const figure = planesRow(layout, images, left);
-  if (images.length < 2) return [figure];
+  if (images.length < 2) return [planesRow(layout, images, names[0])];
+  const caption = view.mode === "slider" ? `left ${names[0]}, right ${names[1]}`
+    : [make("span", { class: "first" }, names[0]), make("span", { class: "second" }, names[1])];
+  const figure = planesRow(layout, images, caption);
   figure.classList.add(view.mode);
   if (view.mode === "slider") return [figure, sliderOf(visit, figure, names)];
   const swap = make("button", { type: "button", onclick: () => figure.classList.toggle("swapped") }, "Swap");
