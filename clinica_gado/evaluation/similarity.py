@@ -106,7 +106,7 @@ def similarity_row(
         return dict.fromkeys(DEFINITIONS, float("nan"))
     lesion = np.zeros(mask.shape, dtype=bool) if enhancing is None else enhancing
     matched = match_intensity(image, reference, mask)
-    row = {}
+    row: dict[str, float] = {}
     for values, suffix, paper_suffix in ((image, "_as_is", ""), (matched, "_matched", "_matched")):
         first, second = on_common_scale(values, reference, mask)
         in_mask = _compare_scaled(first, second, mask)._asdict()
