@@ -16,9 +16,11 @@ from clinica_gado.gado_removal import PIPELINE, RemovalSettings, make_request
 from clinica_gado.outcomes import ALREADY_DONE, FAILED
 from clinica_gado.pipelines.t1_gado_removal import pipeline as pipeline_module
 from clinica_gado.pipelines.t1_gado_removal import run as run_module
+from clinica_gado.pipelines.t1_gado_removal.options import RunOptions
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 
 MODEL = "a" * 64
+OPTIONS = RunOptions(segmentation="none")
 
 
 @pytest.fixture
@@ -59,12 +61,12 @@ def test_a_model_in_a_relative_folder_is_found_from_any_folder(
     job, settings, given_settings, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert run_module.run(settings, run_module.RunOptions()) == run_module.ALL_DONE
+    assert run_module.run(settings, OPTIONS) == run_module.ALL_DONE
     assert given_settings[0].model == str(tmp_path.resolve() / "my-model")
 
 
 def test_the_provenance_names_the_template_by_its_checksum(job, settings, given_settings):
-    run_module.run(settings, run_module.RunOptions())
+    run_module.run(settings, OPTIONS)
     path = qc_folder(settings.caps, PIPELINE) / "provenance.json"
     preprocessing = json.loads(path.read_text())["Settings"]["Preprocessing"]
     assert preprocessing["Route"] == "standard"
@@ -77,7 +79,7 @@ def test_a_template_that_cannot_be_used_stops_before_anything_is_written(
     linear = LinearOptions(template=tmp_path / "absent.nii.gz")
     wrong = RemovalSettings(settings.bids, settings.caps, linear=linear)
     with pytest.raises(ResourceError, match="--template"):
-        run_module.run(wrong, run_module.RunOptions())
+        run_module.run(wrong, OPTIONS)
     assert not settings.caps.exists()
 
 
@@ -85,7 +87,7 @@ def test_a_working_directory_that_cannot_be_made_stops_in_one_line(
     job, settings, given_settings, tmp_path
 ):
     (tmp_path / "file").touch()
-    options = run_module.RunOptions(working_directory=tmp_path / "file" / "work")
+    options = RunOptions(working_directory=tmp_path / "file" / "work")
     with pytest.raises(OutputError, match="working directory"):
         run_module.run(settings, options)
 
@@ -93,7 +95,7 @@ def test_a_working_directory_that_cannot_be_made_stops_in_one_line(
 def test_a_dataset_that_clinica_refuses_stops_in_one_line(job, settings, given_settings):
     (settings.bids / "dataset_description.json").unlink()
     with pytest.raises(SelectionError, match=r"dataset_description\.json") as raised:
-        run_module.run(settings, run_module.RunOptions())
+        run_module.run(settings, OPTIONS)
     assert "\n" not in str(raised.value)
 
 

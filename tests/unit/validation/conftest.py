@@ -12,7 +12,7 @@ from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, save_volume
 from clinica_gado.segmentation.segmenter import TissueMaps
 
-SHAPE = (6, 7, 8)
+SHAPE = (8, 9, 10)
 
 
 class CountingSegmenter:

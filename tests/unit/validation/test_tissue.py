@@ -20,8 +20,8 @@ def test_maps_and_volumes_lie_beside_the_image(images, segmenter):
     for image in images:
         sidecar = read_sidecar(segmentation_paths(image).sidecar)
         assert sidecar["Engine"] == "counting"
-        assert sidecar["VolumesCm3"]["gm_cm3"] == pytest.approx(6 * 7 * 8 / 1000)
-        assert sidecar["VolumesCm3"]["tiv_cm3"] == pytest.approx(6 * 7 * 8 / 1000)
+        assert sidecar["VolumesCm3"]["gm_cm3"] == pytest.approx(8 * 9 * 10 / 1000)
+        assert sidecar["VolumesCm3"]["tiv_cm3"] == pytest.approx(8 * 9 * 10 / 1000)
         assert read_maps(image).graymatter.max() == pytest.approx(0.6, abs=0.002)
 
 
