@@ -136,7 +136,7 @@ function showVisit(key) {
     draw();
   }
   const card = byId(`card-${key}`);
-  card.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth" });
+  card.scrollIntoView();
   card.focus({ preventScroll: true });
 }
 

@@ -54,7 +54,7 @@ def test_ticks_lie_inside_the_limits(values: list[float]) -> None:
     assert all(low <= tick <= high for tick in ticks)
 
 
-def test_pages_come_as_png_and_as_equal_pdf(caps: Path, tmp_path: Path) -> None:
+def test_pages_come_as_png_and_as_pdf(caps: Path, tmp_path: Path) -> None:
     pages = export_pages(caps, PIPELINE, tmp_path / "png", "png")
     assert len(pages) == 3  # summary, volumes, one visit with a picture
     assert imread(pages[0]).shape[0] > imread(pages[0]).shape[1]
