@@ -6,8 +6,12 @@ So nipype's changes of the working folder, SPM's chatter and a crash stay in tha
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -89,5 +93,29 @@ def run(job: dict[str, Any]) -> None:
     segment.run()
 
 
+def end_with_parent(folder: Path) -> None:
+    """Watch the pipe that the parent holds as our standard input.
+
+    A parent that is killed, as schedulers do, ends nothing itself: then the temporary folder is
+    removed from here and the group of processes, SPM among them, ended.
+    """
+    pipe = os.dup(0)  # SPM does not inherit it, and finds an empty standard input
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+
+    def wait_for_the_end() -> None:
+        os.read(pipe, 1)  # nothing is ever written: it returns when the parent is gone
+        shutil.rmtree(folder, ignore_errors=True)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+
+
+def main(description: Path) -> None:
+    """Run the job that a file describes, in the folder of that file."""
+    end_with_parent(description.parent)
+    run(json.loads(description.read_text(encoding="utf-8")))
+
+
 if __name__ == "__main__":
-    run(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    main(Path(sys.argv[1]))

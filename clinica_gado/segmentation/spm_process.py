@@ -52,7 +52,7 @@ class SpmProcess:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # never written to: its end tells the process of ours
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -61,6 +61,8 @@ class SpmProcess:
 
     def __exit__(self, *exception: object) -> None:
         self._end()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         logger.debug("SPM said:\n%s", self._said())
 
     def results(self) -> Iterator[Result]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -16,7 +19,7 @@ from clinica_gado.segmentation.spm_search import SpmInstallation
 from clinica_gado.segmentation.tpm import locate_tpm
 
 FAKE_SPM = """
-import os, re, sys
+import os, re, sys, time
 from pathlib import Path
 import nibabel as nib, numpy as np
 from scipy.io import savemat
@@ -29,6 +32,9 @@ for name in re.findall(r"'(.*image\\d+.nii),1'", script):
     data, path = image.get_fdata(), Path(name)
     Path(name + ".started").touch()
     value = data.max()
+    if value == 17:
+        Path(os.environ["FAKE_SPM_STARTS"]).write_text(str(os.getpid()))
+        time.sleep(60)
     if value == 13:
         os.kill(os.getpid(), 9)
     for tissue in (1, 2, 3):
@@ -113,6 +119,43 @@ def test_a_degenerate_estimation_is_made_again_once_with_another_sampling(
     assert segmenter.retried == {once, twice}
     assert starts.read_text().split() == ["3", "4"]
     assert "once.nii" in caplog.text
+
+
+def test_a_run_that_is_killed_takes_spm_and_its_files_with_it(segmenter, tmp_path, starts):
+    path, _ = save_image(tmp_path / "T1w.nii", peak=17)
+    (tmp_path / "temporary").mkdir()
+    code = (
+        "from pathlib import Path; from clinica_gado.segmentation.spm import SpmSegmenter\n"
+        "from clinica_gado.segmentation.spm_search import SpmInstallation\n"
+        f"installation = SpmInstallation('octave', 'SPM12', '7771', Path('.'), "
+        f"{segmenter.installation.command!r})\n"
+        f"SpmSegmenter(installation, Path({str(segmenter.tpm)!r})).segment("
+        f"[Path({str(path)!r})], lambda *_: None)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as run:
+        wait_until(lambda: starts.is_file() and starts.read_text().isdigit())
+        run.kill()
+    wait_until(lambda: not is_alive(int(starts.read_text())))
+    wait_until(lambda: not [*(tmp_path / "temporary").iterdir()])
+
+
+def wait_until(is_so, timeout_s=60):
+    give_up = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def is_alive(pid):
+    """Tell whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:  # no /proc on macOS
+        return Path("/proc").is_dir() is False
+    except ProcessLookupError:
+        return False
 
 
 def test_the_description_is_plain_and_names_what_decides_the_maps(segmenter):
