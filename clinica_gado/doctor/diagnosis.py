@@ -30,7 +30,7 @@ def examine(caps: Path, tpm: Path | None = None) -> Diagnosis:
             software.antspyx(),
             software.ants_programs(),
         ],
-        "Models and resources": [*shipped.models(), shipped.templates()],
+        "Models and resources": [*shipped.models(), shipped.templates(), shipped.atlas()],
         "Tissue segmentation": [
             *segmentation.spm(tpm),
             segmentation.builtin(),

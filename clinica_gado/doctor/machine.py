@@ -71,9 +71,10 @@ def disk(folder: Path) -> Finding:
     here = folder.absolute()
     existing = next(path for path in (here, *here.parents) if path.is_dir())
     free = shutil.disk_usage(existing).free
-    text = f"{free / _GB:.1f} GB free in {folder}"
+    place = "this folder" if folder == Path() else str(folder)
+    text = f"{free / _GB:.1f} GB free in {place}"
     if not os.access(existing, os.W_OK):
-        return Finding("disk", "wrong", f"{folder} cannot be written", "choose another CAPS folder")
+        return Finding("disk", "wrong", f"{place} cannot be written", "choose another CAPS folder")
     if free < MIN_DISK_GB * _GB:
         return Finding("disk", "wrong", text, "free some space, or choose another CAPS folder")
     return Finding("disk", "ok", text)

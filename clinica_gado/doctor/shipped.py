@@ -46,6 +46,13 @@ def templates() -> Finding:
     return _resources("templates", SHA256)
 
 
+def atlas() -> Finding:
+    """Verify the tissue atlas of the built-in segmenter."""
+    from clinica_gado.segmentation.atlas import SHA256
+
+    return _resources("tissue atlas", SHA256)
+
+
 def _resources(name: str, expected: dict[str, str]) -> Finding:
     folder = Path(str(files("clinica_gado.resources")))
     absent = [file for file in expected if not (folder / file).is_file()]
@@ -54,4 +61,4 @@ def _resources(name: str, expected: dict[str, str]) -> Finding:
     altered = [file for file, digest in expected.items() if sha256_of(folder / file) != digest]
     if altered:
         return Finding(name, "wrong", f"altered: {', '.join(altered)}", _REINSTALL, needed=True)
-    return Finding(name, "ok", f"{len(expected)} files, sha256 as shipped", needed=True)
+    return Finding(name, "ok", f"{len(expected)} files, verified by sha256", needed=True)

@@ -58,6 +58,7 @@ def test_the_pipeline_is_registered_with_clinica_or_not(monkeypatch):
 
 
 def test_shipped_resources_are_verified(monkeypatch):
+    assert shipped.atlas().state == "ok"
     assert shipped.templates().state == "ok"
     monkeypatch.setitem(templates.SHA256, "template_head_T1w.nii.gz", "0" * 64)
     assert shipped.templates().state == "wrong"
