@@ -22,7 +22,7 @@ from clinica_gado.report.svg import (
 Row = Mapping[str, Any]
 
 WIDTH, HEIGHT = 340.0, 290.0
-"""Of one panel, with its labels; three panels stand side by side."""
+"""Of one panel, with its labels."""
 LEFT, TOP, RIGHT, BOTTOM = 46.0, 34.0, 12.0, 46.0
 IMAGES = {"ce": ("x", "before"), "synthetic": ("o", "after")}
 N_NAMED = 3
@@ -43,23 +43,21 @@ def groups_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def draw_paired(rows: Sequence[Row]) -> Markup:
     """Draw each visit's distance from the real image before and after, a panel a tissue."""
-    parts: list[Markup] = []
-    for place, tissue in enumerate(TISSUES):
-        pairs = pairs_of(rows, tissue)
-        parts.extend(_paired_panel(_frame_of(place, (0, 1), _flat(pairs)), tissue, pairs))
-    return _figure(parts, "Distance of tissue volumes from the real image, before and after.")
+    panels = (_paired_panel(tissue, pairs_of(rows, tissue)) for tissue in TISSUES)
+    return _side_by_side(panels, "distance of volumes from the real image, before and after")
 
 
 def draw_bland_altman(rows: Sequence[Row], agreement: Sequence[Row]) -> Markup:
     """Draw differences against means with bias and limits of agreement, a panel a tissue."""
-    parts: list[Markup] = []
-    for place, tissue in enumerate(TISSUES):
-        limits = [row for row in agreement if row.get("tissue") == tissue]
-        parts.extend(_agreement_panel(place, tissue, rows, limits))
-    return _figure(parts, "Differences of tissue volumes from the real image, against their means.")
+    panels = (
+        _agreement_panel(tissue, rows, [row for row in agreement if row.get("tissue") == tissue])
+        for tissue in TISSUES
+    )
+    return _side_by_side(panels, "differences of volumes from the real image, against their means")
 
 
-def _paired_panel(frame: Frame, tissue: str, pairs: list[tuple[float, float]]) -> Iterable[Markup]:
+def _paired_panel(tissue: str, pairs: list[tuple[float, float]]) -> Iterable[Markup]:
+    frame = _frame_of((0, 1), [value for pair in pairs for value in pair])
     yield axes(frame, _title(tissue, pairs), "", x_ticks=False)
     at = (frame.x(0.22), frame.x(0.78))
     for x, words in zip(at, ("before", "after"), strict=True):
@@ -78,13 +76,11 @@ def _paired_panel(frame: Frame, tissue: str, pairs: list[tuple[float, float]]) -
             yield text(at[side] + offset, frame.y(mean) + 4, f"mean {mean:.1f}", "name", anchor)
 
 
-def _agreement_panel(
-    place: int, tissue: str, rows: Sequence[Row], limits: Sequence[Row]
-) -> Iterable[Markup]:
+def _agreement_panel(tissue: str, rows: Sequence[Row], limits: Sequence[Row]) -> Iterable[Markup]:
     points = {image: points_of(rows, tissue, image) for image in IMAGES}
     every = [point for found in points.values() for point in found]
     edges = [row[key] for row in limits for key in _LIMITS if isinstance(row.get(key), float)]
-    frame = _frame_of(place, limits_of(x for x, _, _ in every), [y for _, y, _ in every] + edges)
+    frame = _frame_of(limits_of(x for x, _, _ in every), [y for _, y, _ in every] + edges)
     yield axes(frame, _title(tissue, points["synthetic"]), "mean of the two, cm³")
     right = frame.left + frame.width
     yield line(frame.left, frame.y(0), right, frame.y(0), "zero")
@@ -131,15 +127,11 @@ def pairs_of(rows: Sequence[Row], tissue: str) -> list[tuple[float, float]]:
     return [(a, b) for a, b in chosen if isinstance(a, float) and isinstance(b, float)]
 
 
-def _flat(pairs: Iterable[tuple[float, float]]) -> list[float]:
-    return [0.0, *(value for pair in pairs for value in pair)]
-
-
-def _frame_of(place: int, x_limits: tuple[float, float], y_values: Iterable[float]) -> Frame:
+def _frame_of(x_limits: tuple[float, float], y_values: Iterable[float]) -> Frame:
     return Frame(
         x_limits,
         limits_of(y_values, with_zero=True),
-        left=place * WIDTH + LEFT,
+        left=LEFT,
         top=TOP,
         width=WIDTH - LEFT - RIGHT,
         height=HEIGHT - TOP - BOTTOM,
@@ -150,5 +142,11 @@ def _title(tissue: str, found: Sequence[object]) -> str:
     return f"{presentation()['tissues'][tissue]}, cm³ (n = {len(found)})"
 
 
-def _figure(parts: Iterable[Markup], description: str) -> Markup:
-    return drawing(WIDTH * len(TISSUES), HEIGHT, description, parts)
+def _side_by_side(panels: Iterable[Iterable[Markup]], description: str) -> Markup:
+    """Return a drawing a tissue: a narrow window puts one below the other."""
+    names = [presentation()["tissues"][tissue] for tissue in TISSUES]
+    drawings = (
+        drawing(WIDTH, HEIGHT, f"{name}: {description}", parts)
+        for name, parts in zip(names, panels, strict=True)
+    )
+    return Markup('<div class="panels">{}</div>').format(Markup("").join(drawings))

@@ -25,9 +25,10 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-PROGRAMS = [shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")]
+DRIVER = shutil.which("chromedriver")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
-    None in PROGRAMS, reason="Chromium or chromedriver is not installed"
+    DRIVER is None or CHROMIUM is None, reason="Chromium or chromedriver is not installed"
 )
 
 PIPELINE = "t1-gado-removal"
@@ -74,8 +75,8 @@ def browser(report: Path, tmp_path: Path) -> Iterator[Any]:
         "prefs", {"download.default_directory": str(tmp_path / "saved")}
     )
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.binary_location = str(PROGRAMS[1])
-    service = webdriver.ChromeService(executable_path=PROGRAMS[0])
+    options.binary_location = CHROMIUM
+    service = webdriver.ChromeService(executable_path=DRIVER)
     driver = webdriver.Chrome(options=options, service=service)
     try:
         driver.get(report.as_uri())

@@ -43,7 +43,7 @@ def test_the_report_holds_every_visit_section_and_picture(caps: Path) -> None:
     assert page.count("data-picture=") - page.count("script[data-picture=") == 1
     for section in presentation()["sections"]:
         assert f'<section id="{section["id"]}"' in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 6
     assert "Table 2" in page
 
 
