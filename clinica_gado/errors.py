@@ -39,3 +39,7 @@ class OutputError(GadoError):
 
 class SegmentationError(GadoError):
     """SPM is not there, does not run, or an image could not be segmented."""
+
+
+class TrainingError(GadoError):
+    """A training run cannot start, or cannot go on where it stopped."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GAINS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-HEAD = ("head.weight", "head.bias")
-"""The last layer of a change-mode network; scaling it scales the change."""
+HEAD = ("head.weight", "head.bias", "head.conv.weight", "head.conv.bias")
+"""The last layer of a change-mode network, by its names in both; scaling it scales the change."""
 
 
 def best_gain(predictor: Predictor, pairs: Iterable[Pair], enhancement_weight: float) -> float:

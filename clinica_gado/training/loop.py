@@ -1,117 +1,132 @@
-"""The training loop: patches of real pairs, change mode, L1, Adam, an average of the weights."""
+"""The training loop."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from clinica_gado.training.patches import Arrays, PatchSampler
+from clinica_gado.training.checkpoint import CHECKPOINT_NAME, TrainingState, average_of
+from clinica_gado.training.logs import RunLog
+from clinica_gado.training.losses import measure_losses
+from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_batches
 
 if TYPE_CHECKING:
-    from clinica_gado.training.pairs import ScaledPair
+    from lightning_fabric import Fabric
 
-logger = logging.getLogger(__name__)
+    from clinica_gado.training.config import OptimisationConfig, TrainingConfig
 
-LOG_EVERY_STEPS = 50
+Validate = Callable[[TrainingState], Mapping[str, float]]
+"""Judges the average of the weights, keeps it if it is the best, and returns what to log."""
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """What a run does.
+class Course:
+    """A run: what decides its numbers, and where it leaves its state.
 
     Attributes
     ----------
-    steps, batch_size : optimiser steps, and patches in each.
-    patch_size : voxels a side, a multiple of 16.
-    learning_rate : its highest value; it warms up and decays by one cosine cycle.
-    enhancement_weight : weight of an enhancing voxel against any other in the L1 loss.
-    ema_decay : share of the running average of the weights kept at each step.
+    n_steps : optimiser steps.
+    folder : of the checkpoint and the logs.
+    workers : processes that draw patches ahead; they do not change the numbers.
+    data : names of what is learned from; a run goes on with the same ones only.
     """
 
-    steps: int = 3000
-    batch_size: int = 2
-    patch_size: int = 96
-    learning_rate: float = 2e-3
-    enhancement_weight: float = 4.0
-    ema_decay: float = 0.98
-    seed: int = 0
+    config: TrainingConfig
+    n_steps: int
+    folder: Path
+    workers: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What an interrupted run and the one that goes on must agree on."""
+        return {"config": asdict(self.config), "n_steps": self.n_steps, "data": dict(self.data)}
 
 
 def train(
-    network: nn.Module,
-    pairs: Sequence[ScaledPair],
-    config: TrainingConfig,
-    on_progress: Callable[[nn.Module], None] = lambda average: None,
+    network: nn.Module, dataset: PatchDataset, course: Course, fabric: Fabric, validate: Validate
 ) -> nn.Module:
-    """Fit a network to pairs and return the running average of its weights.
+    """Fit a network and return the running average of its weights.
 
-    `on_progress` is given that average now and then, to keep it should the run be interrupted.
+    A run that was interrupted goes on from its last checkpoint to the numbers that it would have
+    reached.
     """
-    torch.manual_seed(config.seed)
-    sampler = PatchSampler(pairs, config.patch_size, np.random.default_rng(config.seed))
-    network.train()
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=config.learning_rate, total_steps=config.steps, pct_start=0.1
-    )
-    average = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
-    )
-    started, losses = time.monotonic(), []
-    for step, batch in enumerate(draw_ahead(sampler, config), start=1):
-        source, target, mask = (torch.from_numpy(array) for array in batch)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            predicted = network(source.to(memory_format=torch.channels_last_3d))
-        loss = weighted_l1(predicted.float(), source, target, mask, config.enhancement_weight)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+    config, accumulate = course.config, course.config.optimisation.accumulate
+    network.train().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    optimiser = make_optimiser(network, config.optimisation)
+    model, fitted = fabric.setup(network, optimiser)
+    average = average_of(network, config.optimisation.ema_decay)
+    state = TrainingState(network, optimiser, average)
+    state.resume(course.folder / CHECKPOINT_NAME, course.request)
+    batches = iter(_loader(dataset, course, state.step, fabric))
+    log = RunLog(course.folder, state.step, course.n_steps) if fabric.is_global_zero else None
+    while state.step < course.n_steps:
+        rate = learning_rate(config.optimisation, state.step, course.n_steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        for part in range(1, accumulate + 1):
+            batch = as_batch(next(batches))
+            with fabric.no_backward_sync(model, enabled=part < accumulate):
+                predicted = model(batch.source.contiguous(memory_format=torch.channels_last_3d))
+                losses = measure_losses(predicted.float(), batch, config.loss)
+                fabric.backward(losses["loss"] / accumulate)
+        if config.optimisation.clip_norm:
+            fabric.clip_gradients(model, fitted, max_norm=config.optimisation.clip_norm)
+        fitted.step()
+        fitted.zero_grad()
         average.update_parameters(network)
-        losses.append(loss.item())
-        if step % LOG_EVERY_STEPS == 0:
-            _log_progress(step, config.steps, losses, time.monotonic() - started)
-            losses.clear()
-            on_progress(average.module)
+        state.step += 1
+        if log is not None:
+            numbers = {name: value.item() for name, value in losses.items()}
+            log.record(state.step, {"learning_rate": rate, **numbers})
+        if state.step % config.validation.validate_every == 0 or state.step == course.n_steps:
+            _keep(state, course, log, validate)
+            fabric.barrier()
     return average.module.eval()
 
 
-def draw_ahead(sampler: PatchSampler, config: TrainingConfig) -> Iterator[Arrays]:
-    """Yield one batch a step, the next being drawn meanwhile; the order of draws is fixed."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting = pool.submit(sampler.batch, config.batch_size)
-        for _ in range(config.steps):
-            batch = waiting.result()
-            waiting = pool.submit(sampler.batch, config.batch_size)
-            yield batch
+def _keep(state: TrainingState, course: Course, log: RunLog | None, validate: Validate) -> None:
+    """Validate, and leave a state that can be resumed; by the first process alone."""
+    if log is None:
+        return
+    log.add(validate(state))
+    state.save(course.folder / CHECKPOINT_NAME, course.request)
+    log.write()
 
 
-def weighted_l1(
-    predicted: torch.Tensor,
-    source: torch.Tensor,
-    target: torch.Tensor,
-    mask: torch.Tensor,
-    enhancement_weight: float,
-) -> torch.Tensor:
-    """Return the weighted mean absolute error in the mask; (B, 1, D, H, W) each."""
-    weight = mask * torch.where(source > target, enhancement_weight, 1.0)
-    return (weight * (predicted - target).abs()).sum() / weight.sum().clamp(min=1.0)
-
-
-def _log_progress(step: int, steps: int, losses: Sequence[float], seconds: float) -> None:
-    left_min = seconds / step * (steps - step) / 60
-    logger.info(
-        "step %d/%d: loss %.5f, %.2f s a step, %.0f min left",
-        *(step, steps, float(np.mean(losses)), seconds / step, left_min),
+def _loader(dataset: PatchDataset, course: Course, step: int, fabric: Fabric) -> Any:
+    accumulate = course.config.optimisation.accumulate
+    turns = Turns(
+        first=step * accumulate,
+        last=course.n_steps * accumulate,
+        batch_size=course.config.data.batch_size,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
     )
+    loader = load_batches(dataset, turns, course.workers)
+    return fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+
+
+def make_optimiser(network: nn.Module, config: OptimisationConfig) -> torch.optim.Optimizer:
+    """Return the optimiser of a configuration."""
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[config.optimiser](
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def learning_rate(config: OptimisationConfig, step: int, n_steps: int) -> float:
+    """Return the learning rate of a step, the first being 0: it depends on nothing else."""
+    if config.schedule == "constant":
+        return config.learning_rate
+    n_warm_up = round(config.warm_up * n_steps)
+    if step < n_warm_up:
+        return config.learning_rate * (step + 1) / n_warm_up
+    share = (step - n_warm_up) / max(n_steps - n_warm_up, 1)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * share))

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy import ndimage
 
+from clinica_gado.caps import reference_paths, removal_paths
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path
-from clinica_gado.preprocessing.grids import MNI_GRID
-from clinica_gado.preprocessing.images import Volume, read_volume
+from clinica_gado.inference.grid import resample
+from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.intensity import match_intensity
-from clinica_gado.preprocessing.linear import correct_bias, crop, resample_to_grid, run_linear
+from clinica_gado.preprocessing.linear import correct_bias, resample_to_grid, run_linear
+from clinica_gado.preprocessing.rigid import align_rigidly
 from clinica_gado.preprocessing.templates import is_brain_only, load_template
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 
     from clinica_gado.bids import Job
     from clinica_gado.inference.normalisation import Normalisation
+    from clinica_gado.models.card import Grid
+
+    Array = NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
 
@@ -57,36 +64,55 @@ class Pair:
     mask: NDArray[np.bool_]
 
 
-def prepare_pairs(jobs: Iterable[Job], cache: Path) -> list[Path]:
-    """Bring every pair acquired on one grid to the template; return the files, made if absent."""
+def prepare_pairs(jobs: Iterable[Job], cache: Path, caps: Path | None = None) -> list[Path]:
+    """Bring every pair to the template; return the files, made if absent.
+
+    Parameters
+    ----------
+    jobs : those without a reference are left out.
+    cache : where the pairs are kept.
+    caps : outputs of t1-gado-removal, whose images of a visit are taken if they are there.
+    """
     prepared = []
     for job in jobs:
         if job.reference is None:
             continue
         path = cache / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
         try:
-            if path.is_file() or _prepare(job.source, job.reference, path):
-                prepared.append(path)
+            if not path.is_file():
+                source, reference = _from_caps(job, caps) or _register(job.source, job.reference)
+                with atomic_path(path) as partial:
+                    np.savez_compressed(partial, source=source, reference=reference)
+            prepared.append(path)
         except (InputImageError, RegistrationError) as error:
             logger.warning("%s; this pair is left out.", error)
     return prepared
 
 
-def _prepare(source_path: Path, reference_path: Path, path: Path) -> bool:
+def _from_caps(job: Job, caps: Path | None) -> tuple[Array, Array] | None:
+    if caps is None:
+        return None
+    files = (removal_paths(caps, job.source, job.visit).linear, reference_paths(caps, job).image)
+    if not all(path.is_file() for path in files):
+        logger.info("%s: no pair in %s, it is registered here.", job.visit, caps)
+        return None
+    source, reference = (read_volume(path) for path in files)
+    return source.data, reference.data
+
+
+def _register(source_path: Path, reference_path: Path) -> tuple[Array, Array]:
+    logger.info("Registering %s and its reference", source_path.name)
     source, reference = read_volume(source_path), read_volume(reference_path)
+    template = load_template("brain" if is_brain_only(source) else "head")
+    linear = run_linear(source, template.volume)
     same_grid = source.data.shape == reference.data.shape and np.allclose(
         source.affine, reference.affine, atol=1e-3
     )
-    if not same_grid:
-        logger.warning("%s and its reference are on different grids; left out.", source_path.name)
-        return False
-    template = load_template("brain" if is_brain_only(source) else "head")
-    linear = run_linear(source, template.volume)
-    corrected = Volume(correct_bias(reference).data, source.affine)
-    moved = crop(resample_to_grid(corrected, MNI_GRID, linear.mni_to_native))
-    with atomic_path(path) as partial:
-        np.savez_compressed(partial, source=linear.cropped.data, reference=moved.data)
-    return True
+    corrected = correct_bias(reference)
+    # Images on one grid were brought together before.
+    movement = np.eye(4) if same_grid else align_rigidly(corrected, source).fixed_to_moving
+    moved = resample_to_grid(corrected, CROP_GRID, movement @ linear.mni_to_native)
+    return linear.cropped.data, moved.data
 
 
 @dataclass(frozen=True)
@@ -98,10 +124,36 @@ class ScaledPair:
     mask: NDArray[np.bool_]
 
 
-def scale_pair(pair: Pair, normalisation: Normalisation) -> ScaledPair:
-    """Put a pair on the scale that its source gives."""
-    scale = normalisation.fit(pair.source)
-    return ScaledPair(scale.apply(pair.source), scale.apply(pair.target), pair.mask)
+def scale_pair(
+    pair: Pair,
+    normalisation: Normalisation,
+    region: NDArray[np.bool_] | None = None,
+    target: str = "remapped",
+) -> ScaledPair:
+    """Put a pair on the scale of a network's input.
+
+    Parameters
+    ----------
+    region : voxels that give the scale, as in `Predictor.predict`; all of them by default.
+    target : `remapped`, on the scale of the source; or `real`, the reference on a scale of its own
+        (Bottani 2022 rescales each image by itself).
+    """
+    looked_at = np.ones(pair.source.shape, dtype=bool) if region is None else region
+    scale = normalisation.fit(pair.source[looked_at])
+    if target == "real":
+        wanted = normalisation.fit(pair.reference[looked_at]).apply(pair.reference)
+    else:
+        wanted = scale.apply(pair.target)
+    return ScaledPair(scale.apply(pair.source), wanted, pair.mask)
+
+
+def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
+    """Resample a pair from the crop grid to the one a network works on, as `Predictor` does."""
+    if grid.name == "mni-1mm":
+        return pair
+    stacked = torch.from_numpy(np.stack([pair.source, pair.target, pair.mask.astype(np.float32)]))
+    source, target, mask = resample(stacked[None], grid.shape)[0].numpy()
+    return ScaledPair(source, target, mask > 0.5)
 
 
 def load_pair(path: Path) -> Pair:

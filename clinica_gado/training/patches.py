@@ -1,106 +1,163 @@
-"""Random patches of pairs, varied in sequence, slice thickness and noise as a clinic's are."""
+"""Patches of pairs, real and simulated: each is a function of the seed and of its number alone.
+
+So a resumed run, several processes and several loading workers see the patches that one
+uninterrupted process would see.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from torch.utils.data import DataLoader, Dataset
+
+from clinica_gado.training.augmentation import augment
+from clinica_gado.training.losses import Batch
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
+    from clinica_gado.training.config import DataConfig
+    from clinica_gado.training.heads import SimulatedHeads
     from clinica_gado.training.pairs import ScaledPair
 
-Arrays = tuple["NDArray[np.float32]", "NDArray[np.float32]", "NDArray[np.float32]"]
+BRAIN_STEP, ENHANCING_STEP = 4, 20
+"""Every so many voxels can be the centre of a patch: enough to choose from, in little memory."""
 
 
 @dataclass(frozen=True)
-class Variation:
-    """One draw of what is done to a patch; both images of a pair get the same.
+class Located:
+    """A pair and the voxels that patches can be drawn around, (N, 3) each."""
+
+    pair: ScaledPair
+    inside: NDArray[np.int16]
+    enhancing: NDArray[np.int16]
+
+
+def locate(pair: ScaledPair) -> Located:
+    """Find where patches can be drawn; without enhancement, anywhere inside."""
+    inside = np.argwhere(pair.mask[::BRAIN_STEP, ::BRAIN_STEP, ::BRAIN_STEP]) * BRAIN_STEP
+    if not len(inside):
+        inside = np.array([pair.mask.shape]) // 2
+    enhancing = np.argwhere(pair.mask & (pair.source > pair.target))[::ENHANCING_STEP]
+    centres = (inside, enhancing if len(enhancing) else inside)
+    return Located(pair, *(voxels.astype(np.int16) for voxels in centres))
+
+
+class PatchDataset(Dataset["torch.Tensor"]):
+    """Patch number i of a run: source, target and mask as `(3, X, Y, Z)`.
+
+    Real pairs come one after the other in an order shuffled each time all were seen.
+
+    Parameters
+    ----------
+    real, simulated
+        Sources; one of them may be missing.
+    config
+        Size, shares and augmentation.
+    multiple
+        What every side of a patch must be a multiple of; a whole image is padded with zeros.
+    seed
+        Of every draw.
+    """
+
+    def __init__(
+        self,
+        real: Sequence[ScaledPair],
+        simulated: SimulatedHeads | None,
+        config: DataConfig,
+        *,
+        multiple: int,
+        seed: int,
+    ) -> None:
+        if not real and simulated is None:
+            raise ValueError("There is nothing to draw patches from.")
+        self._real = [locate(pair) for pair in real]
+        self._simulated = simulated
+        self._config, self._multiple, self._seed = config, multiple, seed
+
+    @property
+    def n_real(self) -> int:
+        """Number of real pairs."""
+        return len(self._real)
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        """Draw patch `number`."""
+        rng = np.random.default_rng([self._seed, number])
+        located = self._source_of(number, rng)
+        pair = located.pair
+        cut = self._whole if not self._config.patch_size else self._around(located, rng)
+        arrays = np.stack([cut(array) for array in (pair.source, pair.target, pair.mask)])
+        return augment(arrays, self._config.augmentation, rng)
+
+    def _source_of(self, number: int, rng: np.random.Generator) -> Located:
+        is_simulated = rng.random() < self._config.simulated_share
+        if self._simulated is not None and (is_simulated or not self._real):
+            return self._simulated.head(number, rng)
+        round_, position = divmod(number, len(self._real))
+        order = np.random.default_rng([self._seed, 1, round_]).permutation(len(self._real))
+        return self._real[order[position]]
+
+    def _around(self, located: Located, rng: np.random.Generator) -> _Cut:
+        is_enhancing = rng.random() < self._config.enhancing_share
+        centres = located.enhancing if is_enhancing else located.inside
+        return _Cut(centres[rng.integers(len(centres))], self._config.patch_size)
+
+    def _whole(self, array: NDArray[np.generic]) -> NDArray[np.float32]:
+        missing = [-side % self._multiple for side in array.shape]
+        margins = [(n // 2, n - n // 2) for n in missing]
+        return np.pad(array, margins).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Cuts a cube around a voxel, moved inwards at the border, padded where an image is smaller."""
+
+    centre: NDArray[np.int16]
+    size: int
+
+    def __call__(self, array: NDArray[np.generic]) -> NDArray[np.float32]:
+        starts = [
+            max(0, min(int(c) - self.size // 2, n - self.size))
+            for c, n in zip(self.centre, array.shape, strict=True)
+        ]
+        patch = array[tuple(slice(start, start + self.size) for start in starts)]
+        return np.pad(patch, [(0, self.size - n) for n in patch.shape]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Batch by batch, the numbers of the patches that one of several processes draws.
 
     Attributes
     ----------
-    mirrored : axes to flip.
-    gamma, gain : intensity becomes gain · intensity^gamma, another T1 weighting and scale.
-    thick_axis, thickness_voxels : axis along which slices are averaged; 1 leaves it as it is.
-    noise_sd : standard deviation of Gaussian noise, in units of the normalised image.
+    first, last : batches, counted over the whole run; `last` is not drawn.
+    rank, world : which of how many processes.
     """
 
-    mirrored: tuple[int, ...]
-    gamma: float
-    gain: float
-    thick_axis: int
-    thickness_voxels: int
-    noise_sd: float
+    first: int
+    last: int
+    batch_size: int
+    rank: int = 0
+    world: int = 1
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in range(self.first, self.last):
+            start = (batch * self.world + self.rank) * self.batch_size
+            yield list(range(start, start + self.batch_size))
 
 
-def draw_variation(rng: np.random.Generator) -> Variation:
-    """Draw a variation."""
-    return Variation(
-        mirrored=tuple(int(axis) for axis in range(3) if rng.random() < 0.5),
-        gamma=float(rng.uniform(0.8, 1.25)),
-        gain=float(rng.uniform(0.9, 1.1)),
-        thick_axis=int(rng.integers(3)),
-        thickness_voxels=int(rng.choice((1, 1, 1, 3, 5))),
-        noise_sd=float(rng.choice((0.0, 0.0, 0.01, 0.02))),
-    )
+def load_batches(dataset: PatchDataset, turns: Turns, workers: int) -> DataLoader[torch.Tensor]:
+    """Return the batches of one process, `(B, 3, X, Y, Z)`, drawn ahead by `workers` processes."""
+    return DataLoader(dataset, batch_sampler=turns, num_workers=workers)
 
 
-def apply_variation(
-    source: NDArray[np.float32],
-    target: NDArray[np.float32],
-    variation: Variation,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Vary a pair of patches (X, Y, Z) alike, so that only the contrast agent tells them apart."""
-    noise = rng.normal(0.0, variation.noise_sd, source.shape) * (source > 0)
-    first, second = (_vary(image, variation) + noise for image in (source, target))
-    return first.astype(np.float32), second.astype(np.float32)
-
-
-def _vary(image: NDArray[np.float32], variation: Variation) -> NDArray[np.float32]:
-    mirrored = np.flip(image, variation.mirrored)
-    varied = variation.gain * np.maximum(mirrored, 0) ** variation.gamma
-    if variation.thickness_voxels > 1:
-        varied = ndimage.uniform_filter1d(
-            varied, variation.thickness_voxels, axis=variation.thick_axis
-        )
-    return np.asarray(varied, dtype=np.float32)
-
-
-class PatchSampler:
-    """Draws patches around the voxels of the brain, every other one around enhancement."""
-
-    def __init__(
-        self, pairs: Sequence[ScaledPair], patch_size: int, rng: np.random.Generator
-    ) -> None:
-        self._pairs, self._size, self._rng = pairs, patch_size, rng
-        self._brain = [np.argwhere(pair.mask[::4, ::4, ::4]) * 4 for pair in pairs]
-        self._enhancing = [np.argwhere(pair.source > pair.target)[::20] for pair in pairs]
-
-    def batch(self, size: int) -> Arrays:
-        """Return source, target and mask, (B, 1, P, P, P) each."""
-        patches = [self._patch(is_enhancing=bool(index % 2)) for index in range(size)]
-        source, target, mask = (np.stack(arrays)[:, None] for arrays in zip(*patches, strict=True))
-        return source, target, mask
-
-    def _patch(self, is_enhancing: bool) -> Arrays:
-        index = int(self._rng.integers(len(self._pairs)))
-        pair = self._pairs[index]
-        centres = self._enhancing[index] if is_enhancing else self._brain[index]
-        centres = centres if len(centres) else self._brain[index]
-        box = self._box(centres[self._rng.integers(len(centres))], pair.source.shape)
-        variation = draw_variation(self._rng)
-        source, target = apply_variation(pair.source[box], pair.target[box], variation, self._rng)
-        mask = np.flip(pair.mask[box], variation.mirrored).astype(np.float32)
-        return source, target, np.ascontiguousarray(mask)
-
-    def _box(self, centre: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[slice, ...]:
-        starts = (
-            int(np.clip(c - self._size // 2, 0, n - self._size))
-            for c, n in zip(centre, shape, strict=True)
-        )
-        return tuple(slice(start, start + self._size) for start in starts)
+def as_batch(stacked: torch.Tensor) -> Batch:
+    """Split `(B, 3, X, Y, Z)` into source, target and region, `(B, 1, X, Y, Z)` each."""
+    return Batch(*stacked.split(1, dim=1))

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import logging
+import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from clinica_gado.bids import select
-from clinica_gado.gado_removal import PIPELINE
+from clinica_gado.bids.visits import list_visits
+from clinica_gado.errors import TrainingError
+from clinica_gado.files import write_json
 from clinica_gado.inference import Predictor
-from clinica_gado.inference.normalisation import PercentileMedian, card_of
-from clinica_gado.models.bundle import Bundle, load_bundle, save_bundle
-from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
-from clinica_gado.models.registry import build_network
-from clinica_gado.provenance import INTENDED_USE
+from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bundle
+from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
 from clinica_gado.training.calibration import best_gain, scale_change
-from clinica_gado.training.loop import TrainingConfig, train
-from clinica_gado.training.pairs import load_pair, prepare_pairs, scale_pair
-from clinica_gado.training.simulated import simulate_pair
+from clinica_gado.training.config import TrainingConfig
+from clinica_gado.training.crossvalidation import Split, hold_out, split_folds
+from clinica_gado.training.devices import Devices, start_fabric
+from clinica_gado.training.heads import simulated_heads
+from clinica_gado.training.loop import Course, train
+from clinica_gado.training.pairs import load_pair, prepare_pairs
+from clinica_gado.training.patches import PatchDataset
+from clinica_gado.training.scaled import scaled_pairs
+from clinica_gado.training.validation import Keeper
 
 if TYPE_CHECKING:
-    from clinica_gado.models.blocks import SynthesisNetwork
-    from clinica_gado.training.pairs import ScaledPair
+    from lightning_fabric import Fabric
+
+    from clinica_gado.models.card import Card
 
 logger = logging.getLogger(__name__)
 
-NORMALISATION = PercentileMedian()
+CONFIG_NAME = "config.json"
 
 
 @dataclass(frozen=True)
@@ -38,10 +47,16 @@ class TrainingRequest:
 
     Attributes
     ----------
-    visits_tsv : visits of `bids` to learn from; all those with a pair when None.
-    label_maps : whole-head label maps to simulate pairs of, one pair each.
+    caps : outputs of t1-gado-removal, whose images are taken where they are there.
+    visits_tsv, validation_tsv : visits of `bids` to learn from, and to judge by; all those with a
+        pair when None, and none.
+    contrast_tsv, pairs_tsv : see `select`.
+    label_maps : whole-head label maps to simulate heads on while learning.
     cache : where preprocessed pairs are kept.
-    start_from : a bundle whose weights to begin with; its width is taken.
+    start_from : a bundle whose weights to begin with; its network is taken.
+    folds, fold : cross-validation by subject, and the one fold to do now; all of them when None.
+    workers : processes that draw patches ahead.
+    overwrite : forget what an earlier run left in `output`.
     """
 
     bids: Path
@@ -49,86 +64,167 @@ class TrainingRequest:
     model_id: str
     licence: str
     cache: Path
+    caps: Path | None = None
     visits_tsv: Path | None = None
+    validation_tsv: Path | None = None
+    contrast_tsv: Path | None = None
+    pairs_tsv: Path | None = None
     label_maps: tuple[Path, ...] = ()
-    width: int = 16
     start_from: Path | None = None
+    folds: int = 1
+    fold: int | None = None
+    devices: Devices = field(default_factory=Devices)
+    workers: int = 0
+    overwrite: bool = False
     config: TrainingConfig = field(default_factory=TrainingConfig)
 
 
-def train_bundle(request: TrainingRequest) -> Bundle:
-    """Train an Att-U-Net in change mode and write it as a bundle.
+def train_bundle(request: TrainingRequest) -> Bundle | None:
+    """Train a network, or one a fold, and write the bundle; None while folds are missing.
 
-    Whenever the loop reports, the bundle is written with the weights so far, so that an
-    interrupted run leaves a usable one.
+    At each validation the bundle is written if its weights are the best so far, so that an
+    interrupted run leaves a usable one; asked again, it goes on from there.
+
+    Raises
+    ------
+    TrainingError
+        There is nothing to learn from, or `output` holds a run with other settings.
     """
-    files = prepare_pairs(select(request.bids, visits_tsv=request.visits_tsv).jobs, request.cache)
-    pairs = gather_pairs(files, request.label_maps)
-    torch.manual_seed(request.config.seed)
-    network, architecture = begin(request)
-    card = describe(request, architecture, [path.stem for path in files])
-
-    def save(average: torch.nn.Module) -> None:
-        save_bundle(request.output, card, [average.state_dict()])
-
-    fitted = train(network, pairs, request.config, save)
-    bundle = save_bundle(request.output, card, [fitted.state_dict()])
-    return calibrate(bundle, files, request.config.enhancement_weight)
-
-
-def calibrate(bundle: Bundle, files: Sequence[Path], enhancement_weight: float) -> Bundle:
-    """Write the bundle again with its change as strong as suits the whole real pairs."""
-    if not files:
-        return bundle
-    pairs = (load_pair(path) for path in files)
-    gain = best_gain(Predictor(bundle), pairs, enhancement_weight)
-    weights = scale_change(bundle.load_network().state_dict(), gain)
-    training_data = {**bundle.card.training_data, "gain_on_change": gain}
-    return save_bundle(bundle.folder, replace(bundle.card, training_data=training_data), [weights])
+    blueprint = blueprint_of(request.config, request.start_from)
+    fabric = start_fabric(request.devices, request.config.optimisation.precision)
+    splits = make_splits(request, prepare(request))
+    fabric.launch()
+    if len(splits) == 1:
+        return train_split(request, splits[0], blueprint, fabric)
+    wanted = range(len(splits)) if request.fold is None else [request.fold]
+    for index in wanted:
+        logger.info("Fold %d of %d", index, len(splits))
+        part = replace(request, output=request.output / f"fold-{index}")
+        train_split(part, splits[index], blueprint, fabric)
+    return join_folds(request, len(splits), blueprint) if fabric.is_global_zero else None
 
 
-def begin(request: TrainingRequest) -> tuple[SynthesisNetwork, Mapping[str, Any]]:
-    """Return the network to train and what a card says of its architecture."""
-    if request.start_from is not None:
-        bundle = load_bundle(request.start_from)
-        return bundle.load_network(), bundle.card.architecture
-    architecture = {
-        "name": "attention_unet",
-        "width": request.width,
-        "levels": 5,
-        "in_channels": 1,
-        "output": "change",
+def prepare(request: TrainingRequest) -> list[Path]:
+    """Prepare every pair that is learned from or judged by."""
+    jobs = {}
+    for visits in dict.fromkeys((request.visits_tsv, request.validation_tsv or request.visits_tsv)):
+        tables = {"contrast_tsv": request.contrast_tsv, "pairs_tsv": request.pairs_tsv}
+        selection = select(request.bids, visits_tsv=visits, **tables)
+        jobs.update({job.visit: job for job in selection.jobs})
+    files = prepare_pairs(jobs.values(), request.cache, request.caps)
+    if not files and not request.label_maps:
+        raise TrainingError(
+            f"{request.bids} has no visit with both T1w; name label maps to learn from simulation, "
+            "or see `clinica-gado train --help` for tables of contrast and pairs."
+        )
+    return files
+
+
+def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
+    """Split the pairs: into folds, or by the user's table of validation visits."""
+    if request.folds > 1:
+        if request.fold is not None and not 0 <= request.fold < request.folds:
+            raise TrainingError(f"There is no fold {request.fold}; give 0 to {request.folds - 1}.")
+        return split_folds(files, request.folds, request.config.seed)
+    if request.validation_tsv is None:
+        return [Split(tuple(files), ())]
+    folders = list_visits(request.bids, request.validation_tsv).folders
+    split = hold_out(files, {folder.visit.participant_id for folder in folders})
+    if not split.validation:
+        raise TrainingError(f"No visit of {request.validation_tsv} has a pair to judge by.")
+    return [split]
+
+
+def train_split(
+    request: TrainingRequest, split: Split, blueprint: Blueprint, fabric: Fabric
+) -> Bundle:
+    """Train one network on one split and write its bundle."""
+    config, folder = request.config, request.output / "training"
+    if request.overwrite and fabric.is_global_zero:
+        shutil.rmtree(folder, ignore_errors=True)
+        (request.output / CARD_NAME).unlink(missing_ok=True)
+    fabric.barrier()
+    torch.manual_seed(config.seed)
+    network = blueprint.build()
+    real = scaled_pairs(split.training, blueprint.normalisation, blueprint.grid, config.data.target)
+    heads = simulated_heads(request.label_maps, config, blueprint.normalisation, blueprint.grid)
+    if not real and heads is None:
+        raise TrainingError("All pairs are kept for validation: nothing is left to learn from.")
+    dataset = PatchDataset(real, heads, config.data, multiple=network.multiple, seed=config.seed)
+    data = _names(request, split)
+    course = Course(
+        config, count_steps(config, len(real), fabric.world_size), folder, request.workers, data
+    )
+    if fabric.is_global_zero:
+        write_json(folder / CONFIG_NAME, asdict(config))
+    keeper = Keeper(
+        request.output,
+        partial(_card, request, blueprint, data),
+        split.validation,
+        config.validation.metric,
+        config.data.target,
+        str(fabric.device),
+    )
+    train(network, dataset, course, fabric, keeper)
+    if fabric.is_global_zero:
+        calibrate(load_bundle(request.output), split.training, config)
+    fabric.barrier()
+    return load_bundle(request.output)
+
+
+def _card(
+    request: TrainingRequest,
+    blueprint: Blueprint,
+    data: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> Card:
+    learned = {**data, "configuration": asdict(request.config), **facts}
+    return describe(request.model_id, request.licence, blueprint, learned)
+
+
+def _names(request: TrainingRequest, split: Split) -> dict[str, Any]:
+    return {
+        "real_pairs": [path.stem for path in split.training],
+        "validation_pairs": [path.stem for path in split.validation],
+        "simulated_heads": [path.name for path in request.label_maps],
+        "started_from": request.start_from.name if request.start_from else None,
     }
-    return build_network(architecture), architecture
 
 
-def gather_pairs(files: Sequence[Path], label_maps: Sequence[Path]) -> list[ScaledPair]:
-    """Read prepared real pairs and simulate one of each label map, its seed its rank."""
-    pairs = [scale_pair(load_pair(path), NORMALISATION) for path in files]
-    for seed, label_map in enumerate(label_maps, start=1):
-        logger.info("Simulating %s", label_map.name)
-        pairs.append(simulate_pair(label_map, seed, NORMALISATION))
-    return pairs
+def count_steps(config: TrainingConfig, n_pairs: int, world: int) -> int:
+    """Return the optimiser steps of a run: as stated, or those of so many passes over the pairs."""
+    optimisation = config.optimisation
+    if not optimisation.epochs:
+        return optimisation.steps
+    at_once = config.data.batch_size * optimisation.accumulate * world
+    return math.ceil(optimisation.epochs * max(n_pairs, 1) / at_once)
 
 
-def describe(request: TrainingRequest, architecture: Mapping[str, Any], names: list[str]) -> Card:
-    """Return the card of a model that was not measured yet."""
-    return Card(
-        id=request.model_id,
-        task=PIPELINE,
-        architecture=architecture,
-        inputs=(CardInput("T1w-ce"),),
-        grid=Grid("mni-1mm", GRIDS["mni-1mm"]),
-        normalisation=card_of(NORMALISATION),
-        training_data={
-            "real_pairs": names,
-            "simulated_heads": [path.name for path in request.label_maps],
-            "target": "the input without its enhancement, in the input's own style",
-            "configuration": asdict(request.config),
-            "started_from": request.start_from.name if request.start_from else None,
-        },
-        metrics=(),
-        intended_use=INTENDED_USE,
-        limits=(),
-        licence=request.licence,
+def calibrate(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> Bundle:
+    """Write the bundle again, complete, its change as strong as suits the whole real pairs."""
+    facts = dict(bundle.card.training_data)
+    if facts.get("complete"):
+        return bundle
+    weights: Mapping[str, torch.Tensor] = bundle.load_network().state_dict()
+    if files and bundle.card.output == "change" and config.validation.calibrate == "yes":
+        pairs = (load_pair(path) for path in files)
+        gain = best_gain(Predictor(bundle), pairs, config.loss.enhancement_weight)
+        weights = scale_change(weights, gain)
+        facts["gain_on_change"] = gain
+    card = replace(bundle.card, training_data={**facts, "complete": True})
+    return save_bundle(bundle.folder, card, [weights])
+
+
+def join_folds(request: TrainingRequest, n_folds: int, blueprint: Blueprint) -> Bundle | None:
+    """Make one bundle of the folds' bundles, whose answers are averaged; None if one is missing."""
+    folders = [request.output / f"fold-{index}" for index in range(n_folds)]
+    done = [load_bundle(folder) for folder in folders if (folder / CARD_NAME).is_file()]
+    complete = [bundle for bundle in done if bundle.card.training_data.get("complete")]
+    if len(complete) < n_folds:
+        logger.info("%d of %d folds are done; the bundle waits for all.", len(complete), n_folds)
+        return None
+    facts = {"folds": [dict(bundle.card.training_data) for bundle in complete], "complete": True}
+    card = describe(request.model_id, request.licence, blueprint, facts)
+    return save_bundle(
+        request.output, card, [bundle.load_network().state_dict() for bundle in complete]
     )

@@ -1,79 +1,109 @@
-"""Patches of a pair are varied alike, so that only the contrast agent tells them apart."""
+"""A patch depends on the seed and its number, and on nothing drawn before it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from clinica_gado.training.loop import TrainingConfig, train, weighted_l1
+from clinica_gado.training.config import DataConfig
+from clinica_gado.training.heads import SimulatedHeads
 from clinica_gado.training.pairs import ScaledPair
-from clinica_gado.training.patches import (
-    PatchSampler,
-    Variation,
-    apply_variation,
-    draw_variation,
-)
+from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_batches
 
 SHAPE = (24, 28, 26)
 
 
-def pair():
-    rng = np.random.default_rng(0)
-    target = rng.uniform(0.3, 0.7, SHAPE).astype(np.float32)
+def pair(level=0.5):
+    target = np.full(SHAPE, level, np.float32)
     source = target.copy()
     source[8:14, 8:14, 8:14] += 0.5
     return ScaledPair(source, target, np.ones(SHAPE, dtype=bool))
 
 
-def test_equal_images_stay_equal_under_any_variation():
-    rng = np.random.default_rng(0)
-    image = pair().target
-    for _ in range(20):
-        first, second = apply_variation(image, image, draw_variation(rng), rng)
-        np.testing.assert_array_equal(first, second)
+def config(**changes):
+    return DataConfig(**{"patch_size": 16, "augmentation": "none", **changes})
 
 
-def test_a_variation_of_nothing_is_the_identity():
-    image = pair().target
-    nothing = Variation((), 1.0, 1.0, 0, 1, 0.0)
-    first, _ = apply_variation(image, image, nothing, np.random.default_rng(0))
-    np.testing.assert_allclose(first, image, rtol=1e-6)
+def dataset(real=None, simulated=None, **changes):
+    real = [pair()] if real is None else real
+    return PatchDataset(real, simulated, config(**changes), multiple=8, seed=3)
 
 
-def test_the_same_seed_draws_the_same_patches_and_every_other_one_enhances():
-    batches = [PatchSampler([pair()], 16, np.random.default_rng(3)).batch(2) for _ in range(2)]
-    for first, second in zip(*batches, strict=True):
-        np.testing.assert_array_equal(first, second)
-    source, target, mask = batches[0]
-    assert source.shape == target.shape == mask.shape == (2, 1, 16, 16, 16)
-    assert (source[1] > target[1] + 0.1).any()
+def test_patches_are_the_same_in_any_order():
+    forwards = [dataset()[number] for number in range(6)]
+    backwards = [dataset()[number] for number in reversed(range(6))]
+    for first, second in zip(forwards, reversed(backwards), strict=True):
+        assert torch.equal(first, second)
 
 
-def test_the_loss_weighs_enhancement_and_ignores_what_is_outside():
-    source = torch.tensor([1.0, 1.0, 1.0]).view(1, 1, 3, 1, 1)
-    target = torch.tensor([0.0, 1.0, 1.0]).view(1, 1, 3, 1, 1)
-    mask = torch.tensor([1.0, 1.0, 0.0]).view(1, 1, 3, 1, 1)
-    predicted = torch.tensor([0.5, 1.2, 9.0]).view(1, 1, 3, 1, 1)
-    loss = weighted_l1(predicted, source, target, mask, 4.0)
-    assert abs(float(loss) - (4 * 0.5 + 0.2) / 5) < 1e-6
+def test_a_share_of_the_patches_is_drawn_around_enhancement():
+    always = dataset(enhancing_share=1.0)
+    for number in range(4):
+        source, target, region = always[number]
+        assert source.shape == target.shape == region.shape == (16, 16, 16)
+        assert (source > target).any()
 
 
-def test_a_tiny_network_learns_to_darken_what_enhances_and_two_runs_agree():
-    from clinica_gado.models.attention_unet import AttentionUNet
+def test_every_real_pair_is_seen_once_before_any_is_seen_again():
+    levels = [0.1, 0.2, 0.3, 0.4]
+    drawn = dataset([pair(level) for level in levels])
+    for round_ in range(3):
+        seen = [round(float(drawn[4 * round_ + i][1].min()), 3) for i in range(4)]
+        assert sorted(seen) == levels
 
-    config = TrainingConfig(
-        steps=60, batch_size=2, patch_size=16, learning_rate=1e-2, ema_decay=0.8
+
+def test_a_whole_image_is_padded_to_what_the_network_takes():
+    source, _, region = dataset(patch_size=0)[0]
+    assert source.shape == (24, 32, 32)
+    assert region.sum() == np.prod(SHAPE)
+
+
+def test_an_image_smaller_than_the_patch_is_padded_with_what_does_not_count():
+    source, _, region = dataset(patch_size=32)[0]
+    assert source.shape == (32, 32, 32)
+    assert region.sum() == np.prod(SHAPE)
+
+
+def test_processes_share_the_patches_of_one_process_with_larger_batches():
+    alone = list(Turns(first=2, last=5, batch_size=4))
+    together = [list(Turns(2, 5, batch_size=2, rank=rank, world=2)) for rank in range(2)]
+    assert alone == [first + second for first, second in zip(*together, strict=True)]
+    assert len(Turns(first=2, last=5, batch_size=4)) == 3
+
+
+def test_loaded_batches_are_split_into_source_target_and_region():
+    (batch,) = load_batches(dataset(), Turns(0, 1, batch_size=2), workers=0)
+    parts = as_batch(batch)
+    assert parts.source.shape == parts.target.shape == parts.region.shape == (2, 1, 16, 16, 16)
+
+
+def simulated(asked, kept=2):
+    def simulate(label_map, seed):
+        asked.append((label_map.name, seed))
+        return pair(level=0.001 * seed)
+
+    maps = [Path("a"), Path("b")]
+    return SimulatedHeads(maps, simulate, kept=kept, draws_per_head=3, seed=0)
+
+
+def test_heads_are_replaced_one_after_the_other_and_do_not_depend_on_history():
+    asked: list[tuple[str, int]] = []
+    mixed = dataset([], simulated(asked))
+    drawn = [mixed[number] for number in range(12)]
+    assert len(asked) == len(set(asked)) > 3
+    assert {name for name, _ in asked} == {"a", "b"}
+    anew = dataset([], simulated([]))
+    assert torch.equal(drawn[11], anew[11])
+
+
+def test_the_share_of_simulated_patches_is_as_asked():
+    asked: list[tuple[str, int]] = []
+    assert not any(
+        dataset(None, simulated(asked), simulated_share=0.0)[i] is None for i in range(9)
     )
-    losses = []
-    for _ in range(2):
-        torch.manual_seed(0)
-        network = AttentionUNet(width=2, levels=2, output="change")
-        fitted = train(network, [pair()], config)
-        whole = torch.from_numpy(pair().source)[None, None, :, :, :24]
-        with torch.no_grad():
-            predicted = fitted(whole[:, :, :24, :28])
-        target = torch.from_numpy(pair().target)[None, None, :24, :28, :24]
-        losses.append(float((predicted - target).abs().mean()))
-    before = float((whole - target).abs().mean())
-    assert losses[0] == losses[1]
-    assert losses[0] < before
+    assert asked == []
+    half = dataset([pair(9.0)], simulated(asked), simulated_share=0.5)
+    n_real = sum(float(half[number][1].min()) == 9.0 for number in range(100))
+    assert 35 <= n_real <= 65

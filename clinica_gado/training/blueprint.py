@@ -1,0 +1,98 @@
+"""What a network is and what its card says of it, from a configuration or from a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from clinica_gado import __version__
+from clinica_gado.gado_removal import PIPELINE
+from clinica_gado.inference.normalisation import RULES, card_of, normalisation_from
+from clinica_gado.models.bundle import load_bundle
+from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
+from clinica_gado.models.registry import build_network
+from clinica_gado.provenance import INTENDED_USE
+
+if TYPE_CHECKING:
+    from clinica_gado.inference.normalisation import MinMax, PercentileMedian
+    from clinica_gado.models.blocks import SynthesisNetwork
+    from clinica_gado.training.config import NetworkConfig, TrainingConfig
+
+NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-card` does."
+TARGETS = {
+    "remapped": "the input without its enhancement, in the input's own style",
+    "real": "the real T1w without contrast, in its own style and on a scale of its own",
+}
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A network to train: `architecture` as in a card, its grid and scale, and first weights."""
+
+    architecture: Mapping[str, Any]
+    grid: Grid
+    normalisation: MinMax | PercentileMedian
+    target: str
+    weights: Mapping[str, torch.Tensor] | None = None
+
+    def build(self) -> SynthesisNetwork:
+        """Return the network; without first weights they are drawn by torch's generator."""
+        network = build_network(self.architecture)
+        if self.weights is not None:
+            network.load_state_dict(self.weights)
+        return network
+
+
+def blueprint_of(config: TrainingConfig, start_from: Path | None = None) -> Blueprint:
+    """Return what a configuration says of the network, or what a bundle to go on from says.
+
+    Raises
+    ------
+    BundleError
+        The bundle cannot be used.
+    """
+    if start_from is None:
+        network = config.network
+        return Blueprint(
+            architecture_of(network),
+            Grid(network.grid, GRIDS[network.grid]),
+            RULES[network.normalisation](),
+            config.data.target,
+        )
+    bundle = load_bundle(start_from)
+    card = bundle.card
+    normalisation: Any = normalisation_from(card.normalisation)
+    weights = bundle.load_network().state_dict()
+    return Blueprint(card.architecture, card.grid, normalisation, config.data.target, weights)
+
+
+def architecture_of(network: NetworkConfig) -> dict[str, Any]:
+    """Return what a card says of a network's architecture."""
+    numbers: dict[str, Any] = {"name": network.architecture, "width": network.width}
+    if network.architecture == "attention_unet":
+        numbers["levels"] = network.levels
+    return {**numbers, "in_channels": 1, "output": network.output_mode}
+
+
+def describe(
+    model_id: str, licence: str, blueprint: Blueprint, training_data: Mapping[str, Any]
+) -> Card:
+    """Return the card of a model that was not measured yet."""
+    versions = {"clinica-gado": __version__, "torch": torch.__version__}
+    return Card(
+        id=model_id,
+        task=PIPELINE,
+        architecture=blueprint.architecture,
+        inputs=(CardInput("T1w-ce"),),
+        grid=blueprint.grid,
+        normalisation=card_of(blueprint.normalisation),
+        training_data={**training_data, "target": TARGETS[blueprint.target], "versions": versions},
+        metrics=(),
+        intended_use=INTENDED_USE,
+        limits=(NOT_MEASURED,),
+        licence=licence,
+    )

@@ -1,0 +1,289 @@
+"""What decides a trained model: every number of a run, its presets, and its file.
+
+The options of `clinica-gado train` take their type, default and help from here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network, its grid and its intensity scale: what the card of the bundle names."""
+
+    architecture: Literal["attention_unet", "residual_unet"] = _setting(
+        "attention_unet", "Network."
+    )
+    width: int = _setting(16, "Maps at the highest resolution of the network.")
+    levels: int = _setting(5, "Resolutions of the Att-U-Net.")
+    output_mode: Literal["change", "image"] = _setting(
+        "change", "What the network makes: a change to its input, or the image."
+    )
+    grid: Literal["mni-1mm", "mni-128"] = _setting("mni-1mm", "Grid that the network works on.")
+    normalisation: Literal["percentile", "minmax"] = _setting(
+        "percentile", "Intensity scale of the input."
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What a batch is made of."""
+
+    target: Literal["remapped", "real"] = _setting(
+        "remapped",
+        "What the network shall make: the input without its enhancement, in the input's own style, "
+        "or the real image without contrast as it is.",
+    )
+    patch_size: int = _setting(96, "Voxels a side of a patch; 0 for whole images.")
+    batch_size: int = _setting(2, "Patches in a batch, on each device.")
+    enhancing_share: float = _setting(0.5, "Share of patches drawn around enhancement.")
+    simulated_share: float = _setting(
+        0.4, "Share of patches from simulated heads, where there are real pairs as well."
+    )
+    draws_per_head: int = _setting(64, "Simulated patches after which a new head is simulated.")
+    heads_in_memory: int = _setting(4, "Simulated heads that patches are drawn from at a time.")
+    augmentation: Literal["clinical", "mirror", "none"] = _setting(
+        "clinical", "Mirroring alone, or with variations of sequence, coil, slices and noise."
+    )
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses, see `clinica_gado.training.losses`."""
+
+    l1: float = _setting(1.0, "Weight of the mean absolute error.")
+    l2: float = _setting(0.0, "Weight of the mean squared error.")
+    ssim: float = _setting(0.0, "Weight of 1 - SSIM.")
+    local: float = _setting(0.0, "Weight of the mean absolute error over enhancement (Chen 2022).")
+    delta: float = _setting(0.1, "What counts as enhancement for the local loss, normalised.")
+    enhancement_weight: float = _setting(
+        4.0, "Weight of a voxel that enhances against another, in the L1 and L2 losses."
+    )
+    ssim_window: Literal["gaussian", "uniform"] = _setting(
+        "gaussian", "Window of the SSIM: 3D Gaussian of sigma 1.5, or uniform of 7 voxels a side."
+    )
+    loss_region: Literal["acquired", "everywhere"] = _setting(
+        "acquired", "Voxels that count: where both images were acquired, or all of them."
+    )
+
+
+@dataclass(frozen=True)
+class OptimisationConfig:
+    """How the weights are fitted."""
+
+    steps: int = _setting(3000, "Optimiser steps.")
+    epochs: int = _setting(0, "Passes over the real pairs, instead of a number of steps.")
+    optimiser: Literal["adam", "adamw"] = _setting("adam", "Optimiser.")
+    learning_rate: float = _setting(2e-3, "Highest learning rate.")
+    weight_decay: float = _setting(0.0, "Decay of the weights: L2 penalty (Adam) or decoupled.")
+    schedule: Literal["cosine", "constant"] = _setting(
+        "cosine", "Learning rate: a linear warm-up and a cosine to zero, or constant."
+    )
+    warm_up: float = _setting(0.1, "Share of the steps over which the learning rate warms up.")
+    accumulate: int = _setting(1, "Batches whose gradients are added up for one step.")
+    clip_norm: float = _setting(1.0, "Largest norm of the gradient; 0 for no limit.")
+    ema_decay: float = _setting(
+        0.98, "Share of the running average of the weights kept at each step; 0 for no average."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = _setting(
+        "auto", "Precision; bf16 is mixed: weights and losses stay in fp32."
+    )
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Which of the weights are kept."""
+
+    validate_every: int = _setting(500, "Steps between two validations and checkpoints.")
+    metric: Literal["psnr_db", "ssim", "mae"] = _setting(
+        "psnr_db",
+        "Measure that decides which weights are the best: in-mask, against the target, mean over "
+        "the validation pairs.",
+    )
+    calibrate: Literal["yes", "no"] = _setting(
+        "yes", "Whether the strength of the change is set on the whole real pairs at the end."
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides the numbers of a run, beside its data."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    seed: int = _setting(0, "Of the weights and of every draw.")
+
+    def __post_init__(self) -> None:
+        faults = [*_out_of_range(self), *_contradictions(self)]
+        if faults:
+            raise ValueError("; ".join(faults))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One number or word of a configuration; `section` is empty for those of no section."""
+
+    section: str
+    name: str
+    kind: type
+    choices: tuple[str, ...]
+    default: Any
+    help: str
+
+
+def settings() -> list[Setting]:
+    """Return every setting of a `TrainingConfig`, in order; no two have one name."""
+    found = []
+    for section, kind in get_type_hints(TrainingConfig).items():
+        if kind is int:
+            found.append(_describe("", TrainingConfig, section))
+        else:
+            found += [_describe(section, kind, item.name) for item in fields(kind)]
+    return found
+
+
+def _describe(section: str, owner: type, name: str) -> Setting:
+    annotation = get_type_hints(owner)[name]
+    item = next(item for item in fields(owner) if item.name == name)
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    kind = str if choices else annotation
+    return Setting(section, name, kind, choices, item.default, item.metadata["help"])
+
+
+_POSITIVE = (
+    *("width", "levels", "batch_size", "draws_per_head", "heads_in_memory", "steps"),
+    *("learning_rate", "accumulate", "enhancement_weight", "validate_every"),
+)
+_SHARES = ("enhancing_share", "simulated_share", "warm_up", "ema_decay")
+
+
+def _out_of_range(config: TrainingConfig) -> list[str]:
+    faults = []
+    for setting in settings():
+        value = _value(config, setting)
+        if setting.choices and value not in setting.choices:
+            faults.append(f"{setting.name} must be one of {', '.join(setting.choices)}")
+        elif not setting.choices and not _is_number(value, setting.kind):
+            faults.append(f"{setting.name} must be a number ({setting.kind.__name__})")
+        elif setting.name in _POSITIVE and value <= 0:
+            faults.append(f"{setting.name} must be above 0")
+        elif setting.name in _SHARES and not 0 <= value <= 1:
+            faults.append(f"{setting.name} must be between 0 and 1")
+        elif not setting.choices and value < 0:
+            faults.append(f"{setting.name} must not be below 0")
+    return faults
+
+
+def _is_number(value: object, kind: type) -> bool:
+    allowed = (int, float) if kind is float else (int,)
+    return isinstance(value, allowed) and not isinstance(value, bool)
+
+
+def _contradictions(config: TrainingConfig) -> list[str]:
+    faults = []
+    if config.network.grid == "mni-128" and config.data.patch_size:
+        faults.append("the grid mni-128 takes whole images: set patch_size to 0")
+    loss = config.loss
+    if not any((loss.l1, loss.l2, loss.ssim, loss.local)):
+        faults.append("at least one of l1, l2, ssim and local must be above 0")
+    return faults
+
+
+def _value(config: TrainingConfig, setting: Setting) -> Any:
+    owner = getattr(config, setting.section) if setting.section else config
+    return getattr(owner, setting.name)
+
+
+PAPER = TrainingConfig(
+    network=NetworkConfig(width=64, output_mode="image", grid="mni-128", normalisation="minmax"),
+    data=DataConfig(target="real", patch_size=0, augmentation="none"),
+    loss=LossConfig(enhancement_weight=1.0, loss_region="everywhere"),
+    optimisation=OptimisationConfig(
+        epochs=300,
+        learning_rate=1e-3,
+        schedule="constant",
+        clip_norm=0.0,
+        ema_decay=0.0,
+        precision="fp32",
+    ),
+    validation=ValidationConfig(calibrate="no"),
+)
+"""Bottani 2022: L1, Adam, batch 2, 300 epochs, min-max, 128³. The paper gives no learning rate:
+it is PyTorch's default for Adam."""
+
+PRESETS: dict[str, TrainingConfig] = {
+    "change-1mm": TrainingConfig(),
+    "bottani-2022-attunet": PAPER,
+    "bottani-2022-resunet": replace(
+        PAPER, network=replace(PAPER.network, architecture="residual_unet", width=128)
+    ),
+}
+
+
+def with_changes(config: TrainingConfig, changes: Mapping[str, Any]) -> TrainingConfig:
+    """Return a configuration with some settings, by name, given other values.
+
+    Raises
+    ------
+    ValueError
+        A value is out of range, or contradicts another.
+    """
+    content = asdict(config)
+    sections = {setting.name: setting.section for setting in settings()}
+    for name, value in changes.items():
+        owner = content[sections[name]] if sections[name] else content
+        owner[name] = value
+    return config_from(content)
+
+
+def config_from(content: Mapping[str, Any]) -> TrainingConfig:
+    """Build a configuration from what its file holds; what is left out has its default.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown, a value is out of range, or contradicts another.
+    """
+    known: dict[str, set[str]] = {}
+    for setting in settings():
+        known.setdefault(setting.section, set()).add(setting.name)
+    unknown = sorted(set(content) - set(known) - known[""])
+    sections = {name: content[name] for name in known if name and name in content}
+    for name, numbers in sections.items():
+        if not isinstance(numbers, Mapping):
+            raise ValueError(f"{name} must be an object")
+        unknown += sorted(f"{name}.{key}" for key in set(numbers) - known[name])
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(unknown)}")
+    kinds = get_type_hints(TrainingConfig)
+    built = {name: kinds[name](**numbers) for name, numbers in sections.items()}
+    return TrainingConfig(**built, **{key: content[key] for key in known[""] if key in content})
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a configuration from JSON.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read, or does not say what a configuration can.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}") from error
+    if not isinstance(content, Mapping):
+        raise ValueError("it must be a JSON object")
+    return config_from(content)

@@ -1,0 +1,94 @@
+"""Which weights are kept: the best on whole images, by the predictor that production runs."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clinica_gado.evaluation.similarity import compare
+from clinica_gado.inference import Predictor
+from clinica_gado.models.bundle import save_bundle
+from clinica_gado.preprocessing.templates import template_brain
+from clinica_gado.training.pairs import load_pair
+
+if TYPE_CHECKING:
+    from clinica_gado.models.card import Card
+    from clinica_gado.training.checkpoint import TrainingState
+    from clinica_gado.training.pairs import Pair
+
+logger = logging.getLogger(__name__)
+
+LOWER_IS_BETTER = ("mae",)
+DEFINITION = (
+    "{metric} in the voxels where both images were acquired, each image divided by its median; "
+    "against the training target ({target}), mean over the validation pairs"
+)
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes the bundle whenever the weights are the best so far; without pairs, whenever asked.
+
+    Attributes
+    ----------
+    folder : the bundle.
+    describe : the card of weights, given what is to be said of them.
+    files : prepared pairs to judge by.
+    metric, target : see `ValidationConfig` and `DataConfig`.
+    device : where the predictor runs.
+    """
+
+    folder: Path
+    describe: Callable[[Mapping[str, Any]], Card]
+    files: Sequence[Path]
+    metric: str
+    target: str
+    device: str = "auto"
+
+    def __call__(self, state: TrainingState) -> dict[str, float]:
+        """Judge the average of the weights; return the score to be logged."""
+        weights = state.average.module.state_dict()
+        facts: dict[str, Any] = {"steps_done": state.step}
+        if not self.files:
+            save_bundle(self.folder, self.describe(facts), [weights])
+            return {}
+        latest = save_bundle(self.folder / "training" / "latest", self.describe(facts), [weights])
+        cases = self.score(Predictor(latest, device=self.device))
+        score = sum(cases.values()) / len(cases)
+        is_best = state.best is None or self._is_better(score, state.best)
+        if is_best:
+            state.best = score
+            kept = {**facts, "validation": self._report(score, cases)}
+            save_bundle(self.folder, self.describe(kept), [weights])
+        logger.info(
+            "step %d: validation %s %.4f%s",
+            *(state.step, self.metric, score, ", the best so far" if is_best else ""),
+        )
+        return {"validation": score}
+
+    def score(self, predictor: Predictor) -> dict[str, float]:
+        """Return the metric of each validation pair by its name."""
+        pairs = map(load_pair, self.files)
+        return {pair.name: self._score_pair(predictor, pair) for pair in pairs}
+
+    def _score_pair(self, predictor: Predictor, pair: Pair) -> float:
+        predicted = predictor.predict([pair.source], region=template_brain()).array
+        wanted = pair.reference if self.target == "real" else pair.target
+        return float(getattr(compare(predicted, wanted, pair.mask), self.metric))
+
+    def _is_better(self, score: float, best: float) -> bool:
+        if math.isnan(score):
+            return False
+        return score < best if self.metric in LOWER_IS_BETTER else score > best
+
+    def _report(self, score: float, cases: Mapping[str, float]) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "definition": DEFINITION.format(metric=self.metric, target=self.target),
+            "value": round(score, 4),
+            "cases": {name: round(value, 4) for name, value in cases.items()},
+        }

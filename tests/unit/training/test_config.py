@@ -1,0 +1,86 @@
+"""One place for every number of a run: presets, file and command line agree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+from click.testing import CliRunner
+
+from clinica_gado.commands.train import cli
+from clinica_gado.models.card import GRIDS
+from clinica_gado.models.registry import build_network
+from clinica_gado.training.blueprint import architecture_of
+from clinica_gado.training.config import (
+    PRESETS,
+    TrainingConfig,
+    config_from,
+    read_config,
+    settings,
+    with_changes,
+)
+
+
+def test_no_two_settings_share_a_name_and_each_is_an_option_with_its_default():
+    names = [option.name for option in cli.params]
+    assert len(names) == len(set(names))
+    options = {option.name: option for option in cli.params}
+    for setting in settings():
+        assert options[setting.name].show_default == str(setting.default)
+        assert options[setting.name].help == setting.help
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_its_file(tmp_path, name):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(asdict(PRESETS[name])), encoding="utf-8")
+    assert read_config(path) == PRESETS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_parameters"),
+    [("bottani-2022-attunet", 103.9e6), ("bottani-2022-resunet", 312.3e6)],
+)
+def test_the_paper_s_recipe_is_there_by_name(name, n_parameters):
+    config = PRESETS[name]
+    network = build_network(architecture_of(config.network), device="meta")
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(n_parameters, rel=1e-3)
+    assert GRIDS[config.network.grid] == (128, 128, 128)
+    assert config.network.normalisation == "minmax"
+    assert config.network.output_mode == "image"
+    assert (config.data.target, config.data.batch_size, config.data.patch_size) == ("real", 2, 0)
+    assert (config.loss.l1, config.loss.l2, config.loss.enhancement_weight) == (1, 0, 1)
+    assert (config.optimisation.optimiser, config.optimisation.epochs) == ("adam", 300)
+
+
+def test_settings_are_changed_by_name_whatever_their_section():
+    config = with_changes(TrainingConfig(), {"width": 4, "l2": 0.5, "seed": 3})
+    assert (config.network.width, config.loss.l2, config.seed) == (4, 0.5, 3)
+    assert config.optimisation == TrainingConfig().optimisation
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({"netwrok": {}}, "netwrok"),
+        ({"network": {"widht": 3}}, "network.widht"),
+        ({"network": {"width": 0}}, "width must be above 0"),
+        ({"network": {"width": 2.5}}, "width must be a number"),
+        ({"network": {"grid": "mni-2mm"}}, "grid must be one of"),
+        ({"network": {"grid": "mni-128"}}, "whole images"),
+        ({"loss": {"l1": 0}}, "at least one"),
+        ({"data": {"simulated_share": 1.5}}, "between 0 and 1"),
+        ({"loss": 3}, "loss must be an object"),
+    ],
+)
+def test_a_configuration_that_cannot_be_says_why(content, fault):
+    with pytest.raises(ValueError, match=fault):
+        config_from(content)
+
+
+def test_the_command_line_refuses_a_wrong_configuration_before_any_work(tmp_path):
+    arguments = [str(tmp_path), str(tmp_path / "out"), "--id", "x", "--licence", "y"]
+    result = CliRunner().invoke(cli, [*arguments, "--preset", "bottani-2022-attunet", "--l1", "0"])
+    assert result.exit_code == 2
+    assert "at least one of l1" in result.output

@@ -1,0 +1,144 @@
+"""From prepared pairs to a bundle with its card: alone, by folds, resumed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from clinica_gado.errors import TrainingError
+from clinica_gado.models.bundle import load_bundle
+from clinica_gado.training import run
+from clinica_gado.training.config import PRESETS, TrainingConfig, with_changes
+from clinica_gado.training.devices import Devices
+from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.training.run import TrainingRequest, count_steps, train_bundle
+
+pytest.importorskip("lightning_fabric")
+
+CONFIG = with_changes(
+    TrainingConfig(),
+    {
+        **{"width": 2, "levels": 2, "patch_size": 8, "steps": 4, "validate_every": 2},
+        **{"augmentation": "none", "precision": "fp32", "learning_rate": 0.01},
+    },
+)
+
+
+class Score:
+    """Stands in for the measure on whole images: the weights of later steps are worse."""
+
+    def __init__(self):
+        self.scores = iter([3.0, 2.0, 1.0] * 10)
+
+    def __call__(self, keeper, predictor):
+        score = next(self.scores)
+        return {file.stem: score for file in keeper.files}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Take images of a few voxels for prepared pairs, and scores that are known."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    target = rng.uniform(0.3, 0.7, (12, 12, 12)).astype(np.float32)
+    source = target.copy()
+    source[4:8, 4:8, 4:8] += 0.5
+    pair = ScaledPair(source, target, np.ones(source.shape, dtype=bool))
+    score = Score()
+    monkeypatch.setattr(run, "scaled_pairs", lambda files, *_: [pair for _ in files])
+    monkeypatch.setattr(run.Keeper, "score", lambda keeper, predictor: score(keeper, predictor))
+    monkeypatch.setattr(run, "load_pair", lambda path: path)
+    monkeypatch.setattr(run, "best_gain", lambda predictor, pairs, weight: 1.5)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def request_of(tmp_path, monkeypatch):
+    files = [tmp_path / f"sub-{index:02}_ses-M000.npz" for index in range(4)]
+    monkeypatch.setattr(run, "prepare", lambda request: files)
+
+    def make(**changes):
+        given = {"config": CONFIG, "devices": Devices("cpu"), "model_id": "tiny", "licence": "none"}
+        paths = {"bids": tmp_path, "output": tmp_path / "out", "cache": tmp_path}
+        return TrainingRequest(**{**given, **paths, **changes})
+
+    return make
+
+
+def validate_first(tmp_path):
+    (tmp_path / "dataset_description.json").write_text(
+        json.dumps({"Name": "x", "BIDSVersion": "1.9.0", "DatasetType": "raw"}), encoding="utf-8"
+    )
+    (tmp_path / "sub-00" / "ses-M000" / "anat").mkdir(parents=True)
+    table = tmp_path / "validation.tsv"
+    table.write_text("participant_id\tsession_id\nsub-00\tses-M000\n", encoding="utf-8")
+    return table
+
+
+def test_the_card_says_what_was_learned_from_and_how(request_of):
+    bundle = train_bundle(request_of())
+    told = bundle.card.training_data
+    assert told["real_pairs"] == [f"sub-{index:02}_ses-M000" for index in range(4)]
+    assert told["configuration"]["optimisation"]["steps"] == told["steps_done"] == 4
+    assert told["configuration"]["seed"] == 0
+    assert told["gain_on_change"] == 1.5
+    assert bundle.card.metrics == ()
+    config = json.loads((bundle.folder / "training" / "config.json").read_text(encoding="utf-8"))
+    assert config == told["configuration"]
+
+
+def test_the_best_weights_by_validation_are_kept_not_the_last(request_of, tmp_path):
+    bundle = train_bundle(request_of(validation_tsv=validate_first(tmp_path)))
+    told = bundle.card.training_data
+    assert told["steps_done"] == 2
+    assert told["validation"]["value"] == 3.0
+    assert told["validation"]["cases"] == {"sub-00_ses-M000": 3.0}
+    assert "sub-00_ses-M000" not in told["real_pairs"]
+    assert load_bundle(bundle.folder / "training" / "latest").sha256 != bundle.sha256
+
+
+def test_a_run_that_is_complete_is_not_touched_again(request_of):
+    first = train_bundle(request_of())
+    again = train_bundle(request_of())
+    assert first.sha256 == again.sha256
+    assert again.card.training_data["gain_on_change"] == 1.5
+
+
+def test_overwrite_begins_anew(request_of):
+    train_bundle(request_of())
+    other = with_changes(CONFIG, {"seed": 1})
+    with pytest.raises(TrainingError, match="seed"):
+        train_bundle(request_of(config=other))
+    bundle = train_bundle(request_of(config=other, overwrite=True))
+    assert bundle.card.training_data["configuration"]["seed"] == 1
+
+
+def test_folds_can_be_done_one_by_one_and_make_one_bundle(request_of):
+    assert train_bundle(request_of(folds=2, fold=1)) is None
+    bundle = train_bundle(request_of(folds=2))
+    assert len(bundle.weight_files) == 2
+    folds = bundle.card.training_data["folds"]
+    validated = [name for fold in folds for name in fold["validation_pairs"]]
+    assert sorted(validated) == [f"sub-{index:02}_ses-M000" for index in range(4)]
+    with pytest.raises(TrainingError, match="0 to 1"):
+        train_bundle(request_of(folds=2, fold=2))
+
+
+def test_a_bundle_can_be_begun_with(request_of, tmp_path):
+    first = train_bundle(request_of())
+    second = train_bundle(request_of(output=tmp_path / "second", start_from=first.folder))
+    assert second.card.training_data["started_from"] == "out"
+    assert second.card.architecture == first.card.architecture
+    assert second.sha256 != first.sha256
+
+
+def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
+    config = PRESETS["bottani-2022-attunet"]
+    assert count_steps(config, 230, world=1) == 300 * 115
+    assert count_steps(config, 230, world=5) == 300 * 23
+    assert count_steps(TrainingConfig(), 230, world=1) == TrainingConfig().optimisation.steps
