@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 WIDTH, HEIGHT = 340.0, 290.0
 """Of one panel, with its labels."""
-LEFT, TOP, RIGHT, BOTTOM = 46.0, 34.0, 12.0, 46.0
+LEFT, TOP, RIGHT, BOTTOM = 46.0, 34.0, 26.0, 46.0
 IMAGES = {"ce": ("x", "before"), "synthetic": ("o", "after")}
 N_NAMED = 3
 """How many of the farthest points carry their visit's name."""
