@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _MIN_BRAIN_CM3 = 300.0
 """With less brain than this no tissue can be told; half of the smallest adult brain."""
+_MIN_PURE_VOXELS = 100
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Parameters:
     deformation_mm : resolution at which the atlas is deformed to the image.
     deformation_iterations : of SyN, at 4, 2 and 1 times that resolution.
     prior_weight : of the atlas against intensity, in Atropos; 0.1 and 0.5 did worse on simulated
-        heads 15 and 16.
+        head 15.
     prior_floor : least probability of a tissue within the brain, for anatomies unlike the atlas's.
     mrf : smoothness and radius of Atropos's Markov random field.
-    iterations : of Atropos; more than three changed little.
+    iterations : of Atropos.
+    sure : voxels of a greater probability give the brightness of a pure tissue.
     """
 
     deformation_mm: float = 2.0
@@ -53,6 +55,7 @@ class Parameters:
     prior_floor: float = 0.001
     mrf: str = "[0.1,1x1x1]"
     iterations: int = 3
+    sure: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ def segment_volume(volume: Volume, atlas: Atlas, parameters: Parameters) -> Tiss
         seen = volume.data > 0
         brain = ndimage.binary_fill_holes(seen) if brain_only else seen & (priors.sum(0) > 0.5)
         _check_brain(brain, volume)
-        return classify(volume, brain, priors, parameters)
+        maps = classify(volume, brain, priors, parameters)
+    return share_partial_volume(volume, maps, parameters.sure)
 
 
 def _check_brain(brain: NDArray[np.bool_], volume: Volume) -> None:
@@ -259,6 +263,25 @@ def classify(
     return TissueMaps(
         *(_embedded(image, box, brain.shape) for image in result["probabilityimages"])
     )
+
+
+def share_partial_volume(volume: Volume, maps: TissueMaps, sure: float) -> TissueMaps:
+    """Divide what is grey matter or CSF by brightness between the two: half of each, half way.
+
+    Most voxels of narrow sulci hold both. Atropos gives them to grey matter, whose brightness
+    spreads more: on simulated head 16 that took 0.02 of the Dice of CSF. Left as it is where
+    pure voxels are few, or CSF is not darker.
+    """
+    grey, csf = maps.graymatter, maps.csf
+    pure = volume.data[grey > sure], volume.data[csf > sure]
+    if min(len(values) for values in pure) < _MIN_PURE_VOXELS:
+        return maps
+    bright, dark = (float(np.median(values)) for values in pure)
+    if bright <= dark:
+        return maps
+    either = grey + csf
+    shared = either * np.clip((volume.data - dark) / (bright - dark), 0.0, 1.0)
+    return replace(maps, graymatter=shared, csf=either - shared)
 
 
 def _plain(data: NDArray[Any]) -> ants.ANTsImage:

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from clinica_gado.evaluation.overlap import dice
-from clinica_gado.segmentation.builtin import Atlas, BuiltinSegmenter, Parameters
+from clinica_gado.preprocessing.images import Volume
+from clinica_gado.segmentation.builtin import (
+    Atlas,
+    BuiltinSegmenter,
+    Parameters,
+    share_partial_volume,
+)
 from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
 
 AFFINE = np.diag([5.0, 5.0, 5.0, 1.0])
@@ -121,3 +127,34 @@ def test_what_decides_the_maps_is_described(segmenter):
     assert description["parameters"]["deformation_iterations"] == [5, 5, 2]
     assert description["atlas_sha256"] == {"tissue_priors": "0"}
     assert description["antspyx_version"]
+
+
+def half_and_half(grey_level, csf_level):
+    """Return 400 voxels: grey matter, CSF, a mix of both taken for grey matter, white matter."""
+    kinds = np.repeat(np.arange(4), 100).reshape(20, 20, 1)
+    image = np.select(
+        [kinds == 0, kinds == 1, kinds == 2], [grey_level, csf_level, 0.4 * grey_level], 100.0
+    )
+    grey = np.select([kinds == 0, kinds == 2], [0.95, 0.8], 0.0)
+    csf = np.select([kinds == 1, kinds == 2], [0.95, 0.1], 0.0)
+    white = np.where(kinds == 3, 1.0, 0.0)
+    maps = TissueMaps(*(map_.astype(np.float32) for map_ in (grey, white, csf)))
+    return Volume(image.astype(np.float32), np.eye(4)), maps, kinds
+
+
+def test_what_is_darker_than_half_way_becomes_csf():
+    volume, maps, kinds = half_and_half(grey_level=80.0, csf_level=20.0)
+    shared = share_partial_volume(volume, maps, sure=0.9)
+    mixed = kinds == 2
+    np.testing.assert_allclose(shared.graymatter[mixed], 0.9 * (32 - 20) / 60, rtol=1e-5)
+    np.testing.assert_allclose(shared.csf[mixed], 0.9 * (80 - 32) / 60, rtol=1e-5)
+    np.testing.assert_allclose(
+        shared.graymatter + shared.csf, maps.graymatter + maps.csf, rtol=1e-5
+    )
+    np.testing.assert_array_equal(shared.whitematter, maps.whitematter)
+
+
+def test_nothing_is_shared_where_csf_is_not_darker():
+    volume, maps, _ = half_and_half(grey_level=50.0, csf_level=60.0)
+    assert share_partial_volume(volume, maps, sure=0.9) is maps
+    assert share_partial_volume(volume, maps, sure=0.99) is maps
