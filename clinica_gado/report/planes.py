@@ -32,7 +32,7 @@ OUTLINE_COLOURS = {"graymatter": "#ffd34d", "whitematter": "#5ad1ff", "csf": "#f
 
 def save_planes(
     images: Mapping[str, NDArray[np.float32]],
-    contours: Mapping[str, TissueMaps] | TissueMaps | None,
+    contours: Mapping[str, TissueMaps] | None,
     path: Path,
 ) -> None:
     """Write the picture of a visit as WebP, and its layout as JSON beside it.
@@ -41,14 +41,12 @@ def save_planes(
     ----------
     images : `ce` and `synthetic`, and `nce` where there is one; (X, Y, Z) in RAS order, one grid.
         All are shown on one scale; `nce`, of another gain, is brought to the median of `synthetic`.
-    contours : tissue maps of some of those, by the same names; bare maps are those of `synthetic`.
+    contours : tissue maps of some of those, by the same names.
     path : ends in `_planes.webp`.
     """
     shown = _on_one_scale(images)
     rows = {name: _grey_row(image) for name, image in shown.items()}
     rows[CHANGE] = _change_row(shown["synthetic"] - shown["ce"])
-    if isinstance(contours, TissueMaps):
-        contours = {"synthetic": contours}
     for name, maps in (contours or {}).items():
         rows |= {f"{name}:{tissue}": _outline_row(maps, tissue) for tissue in TISSUES}
     write_json(layout_of(path), _describe(images["ce"].shape, list(rows)))

@@ -56,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image = np.random.default_rng(0).uniform(1, 2, (20, 24, 22)).astype(np.float32)
     maps = TissueMaps(image - 1, 2 - image, image - 1)
     picture = folder / "figures" / "sub-00_ses-M000_desc-SynthNCE_planes.webp"
-    save_planes({"ce": image, "synthetic": image / 2}, maps, picture)
+    save_planes({"ce": image, "synthetic": image / 2}, {"synthetic": maps}, picture)
     return write_report(caps, PIPELINE)
 
 

@@ -68,7 +68,7 @@ def test_outlines_are_transparent_but_for_the_line(image: np.ndarray, tmp_path: 
     inside = np.zeros(SHAPE, np.float32)
     inside[4:16, 4:20, 4:18] = 1
     maps = TissueMaps(inside, inside, np.zeros_like(inside))
-    save_planes({"ce": image, "synthetic": image}, maps, tmp_path / "a_planes.webp")
+    save_planes({"ce": image, "synthetic": image}, {"synthetic": maps}, tmp_path / "a_planes.webp")
     pixels, layout = read(tmp_path / "a_planes.webp")
     alpha = pixels[..., 3].reshape(len(layout["rows"]), layout["row_height"], -1)
     grey, white, csf = (alpha[layout["rows"].index(f"synthetic:{t}")] > 127 for t in
