@@ -12,15 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from clinica_gado.files import atomic_path, write_json, write_tsv
-from clinica_gado.simulation.dataset import (
-    CLINICAL_DOSE_MMOL_PER_KG,
-    ImageSpec,
-    SessionSpec,
-    SubjectSpec,
-    simulate_subject,
-    write_images,
-)
-from clinica_gado.simulation.parameters import Geometry
+from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
+from clinica_gado.simulation.dataset import simulate_subject, write_images
+from clinica_gado.simulation.parameters import Geometry, LesionKind
+from clinica_gado.simulation.planning import ImageSpec, SessionSpec, SubjectSpec, plan_subject
 
 logger = logging.getLogger("build_data_ci")
 
@@ -64,8 +59,10 @@ def subjects(label_maps: Path) -> tuple[SubjectSpec, ...]:
 def _subject(
     participant_id: str, label_map: Path, field_t: float, sessions: tuple[SessionSpec, ...]
 ) -> SubjectSpec:
-    seed, lesion = int(participant_id[-2:]), participant_id == WITH_LESION
-    return SubjectSpec(participant_id, label_map, seed, field_t, lesion, sessions)
+    lesions: tuple[LesionKind, ...] = ("ring",) if participant_id == WITH_LESION else ()
+    return SubjectSpec(
+        participant_id, label_map, int(participant_id[-2:]), field_t, lesions, sessions
+    )
 
 
 DESCRIPTION = {
@@ -121,7 +118,7 @@ def main() -> None:
     write_top_level(arguments.output)
     for subject in subjects(arguments.label_maps):
         logger.info("Simulating %s from %s", subject.participant_id, subject.label_map.name)
-        write_images(arguments.output, simulate_subject(subject))
+        write_images(arguments.output, simulate_subject(plan_subject(subject)))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ VERBS = {
     "train": "Train a model on real pairs and simulated heads.",
     "report": "Write the quality report of a run, or its pages as PDF or PNG.",
     "evaluate": "Compare models on real pairs, case by case.",
+    "simulate": "Simulate MRI with and without gadolinium from label maps.",
 }
 
 

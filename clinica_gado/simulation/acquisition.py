@@ -1,4 +1,4 @@
-"""From signal to a stored image: voxels and slices, sensitivity, gain, noise, orientation."""
+"""From signal to a stored image: voxels and slices, artefacts, gain, noise, orientation."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from clinica_gado.simulation.labels import BoolArray, FloatArray
+from clinica_gado.simulation.artefacts import (
+    add_ghosts,
+    bias_field,
+    blur,
+    draw_noise,
+    mix_motion,
+    rician,
+)
 from clinica_gado.simulation.parameters import AcquisitionParameters
 
 _MARGIN_MM = 8.0
@@ -28,25 +35,48 @@ class Grid:
 
 
 def acquire(
-    signal: FloatArray,
+    signal: torch.Tensor,
     affine: Affine,
+    grid: Grid,
     parameters: AcquisitionParameters,
     noise_std: float,
-    rng: np.random.Generator,
-) -> nib.Nifti1Image:
-    """Scan a head: signal (X, Y, Z) on a 1 mm grid to an int16 image in scanner coordinates.
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Scan a head: signal (X, Y, Z) on a 1 mm grid to grey levels on the grid of an image.
 
-    Signal at the same place gives the same grey level (gain and bias) in each image of a
-    session; the noise is the image's own.
+    The same parameters give the same signal the same grey level; the noise, of a standard
+    deviation before gain, is the image's own.
     """
-    grid = plan_grid(signal > 0, affine, parameters)
-    voxels = average_into_voxels(signal, affine, grid)
-    voxels *= bias_field(grid.shape, parameters.bias)
-    noisy = rician(voxels, noise_std, rng) * parameters.gain
-    return to_image(noisy, grid.affine)
+    sharp = blur(signal, parameters.blur_mm)
+    place = displacement(parameters.shift_mm, parameters.turn_deg, affine, signal.shape)
+    voxels = average_into_voxels(sharp, place @ affine, grid)
+    motion = parameters.motion
+    if motion is not None:
+        move = displacement(motion.shift_mm, motion.rotation_deg, affine, signal.shape)
+        moved = average_into_voxels(sharp, move @ place @ affine, grid)
+        voxels = mix_motion(voxels, moved, motion)
+    voxels = voxels * bias_field(grid.shape, parameters.bias, voxels.device)
+    if parameters.ghosting is not None:
+        voxels = add_ghosts(voxels, parameters.ghosting)
+    noise = draw_noise(grid.shape, noise_std, generator)
+    return rician(voxels, noise) * parameters.gain
 
 
-def plan_grid(occupied: BoolArray, affine: Affine, parameters: AcquisitionParameters) -> Grid:
+def displacement(
+    shift_mm: tuple[float, float, float],
+    turn_deg: tuple[float, float, float],
+    affine: Affine,
+    shape: torch.Size,
+) -> Affine:
+    """Return the rigid map of world mm that turns a head about its centre and shifts it."""
+    centre = affine[:3, :3] @ ((np.array(shape) - 1) / 2) + affine[:3, 3]
+    rigid = np.eye(4)
+    rigid[:3, :3] = Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix()
+    rigid[:3, 3] = centre - rigid[:3, :3] @ centre + shift_mm
+    return rigid
+
+
+def plan_grid(occupied: torch.Tensor, affine: Affine, parameters: AcquisitionParameters) -> Grid:
     """Place a field of view around a head, turned by the rotation and ordered by the axis codes.
 
     The world space of the head is kept: the same point of anatomy has the same coordinates.
@@ -74,27 +104,45 @@ def _storage_order(axis_codes: str) -> tuple[list[int], NDArray[np.float64]]:
 
 
 def _extent(
-    occupied: BoolArray, affine: Affine, frame: Affine
+    occupied: torch.Tensor, affine: Affine, frame: Affine
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lowest and highest coordinates of the head along the turned axes."""
     every = max(1, min(occupied.shape) // 40)
-    voxels = every * np.argwhere(occupied[::every, ::every, ::every]).T
+    voxels = every * np.argwhere(occupied[::every, ::every, ::every].cpu().numpy()).T
     turned = frame.T @ (affine[:3, :3] @ voxels + affine[:3, 3:])
     return turned.min(axis=1), turned.max(axis=1)
 
 
-def average_into_voxels(signal: FloatArray, affine: Affine, grid: Grid) -> FloatArray:
+def average_into_voxels(signal: torch.Tensor, affine: Affine, grid: Grid) -> torch.Tensor:
     """Average the signal over the volume of each voxel of the grid (partial volume)."""
     size = nib.affines.voxel_sizes(grid.affine)
     parts = np.maximum(np.ceil(size / _FINE_MM - 1e-6).astype(int), 1)
-    fine_affine = grid.affine @ _subdivision(parts)
-    to_signal = np.linalg.inv(affine) @ fine_affine
-    fine_shape = tuple(int(n * p) for n, p in zip(grid.shape, parts, strict=True))
-    fine = ndimage.affine_transform(
-        signal, to_signal[:3, :3], to_signal[:3, 3], output_shape=fine_shape, order=1
-    )
+    fine_shape = [int(n * p) for n, p in zip(grid.shape, parts, strict=True)]
+    fine = interpolate(signal, affine, grid.affine @ _subdivision(parts), fine_shape)
     blocks = [value for n, p in zip(grid.shape, parts, strict=True) for value in (n, int(p))]
-    return np.asarray(fine.reshape(blocks).mean(axis=(1, 3, 5)), dtype=np.float32)
+    return fine.reshape(blocks).mean(dim=(1, 3, 5))
+
+
+def interpolate(
+    volume: torch.Tensor, affine: Affine, target: Affine, shape: list[int], mode: str = "bilinear"
+) -> torch.Tensor:
+    """Return a volume on another grid: linear, or `nearest`; zero outside, (X, Y, Z)."""
+    size = np.array(volume.shape)
+    to_unit = np.diag([*(2.0 / np.maximum(size - 1, 1)), 1.0])
+    to_unit[:3, 3] = -1.0
+    unit = torch.as_tensor(
+        to_unit @ np.linalg.inv(affine) @ target, dtype=torch.float32, device=volume.device
+    )
+    x, y, z = (torch.arange(n, dtype=torch.float32, device=volume.device) for n in shape)
+    points = (
+        x[:, None, None, None] * unit[:3, 0]
+        + y[None, :, None, None] * unit[:3, 1]
+        + z[None, None, :, None] * unit[:3, 2]
+        + unit[:3, 3]
+    )
+    return torch.nn.functional.grid_sample(
+        volume[None, None], points.flip(-1)[None], mode=mode, align_corners=True
+    )[0, 0]
 
 
 def _subdivision(parts: NDArray[np.int64]) -> Affine:
@@ -104,27 +152,9 @@ def _subdivision(parts: NDArray[np.int64]) -> Affine:
     return affine
 
 
-def bias_field(shape: tuple[int, ...], coefficients: tuple[float, ...]) -> FloatArray:
-    """Return a smooth positive field: exp of a second-order polynomial over the grid, (X, Y, Z).
-
-    Coefficients: x, y, z, x², y², z², xy, xz, yz, each coordinate running from -1 to 1.
-    """
-    x, y, z = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in shape)]
-    terms = (x, y, z, x * x, y * y, z * z, x * y, x * z, y * z)
-    exponent = sum(c * term for c, term in zip(coefficients, terms, strict=True))
-    return np.broadcast_to(np.exp(exponent), shape).astype(np.float32)
-
-
-def rician(signal: FloatArray, noise_std: float, rng: np.random.Generator) -> FloatArray:
-    """Return the magnitude of a signal with Gaussian noise in both channels."""
-    real = signal + noise_std * rng.standard_normal(signal.shape, dtype=np.float32)
-    imaginary = noise_std * rng.standard_normal(signal.shape, dtype=np.float32)
-    return np.asarray(np.hypot(real, imaginary), dtype=np.float32)
-
-
-def to_image(values: FloatArray, affine: Affine) -> nib.Nifti1Image:
+def to_image(values: torch.Tensor, affine: Affine) -> nib.Nifti1Image:
     """Round to int16 and set both the qform and the sform, in scanner coordinates and mm."""
-    stored = np.clip(np.rint(values), 0, _INT16_MAX).astype(np.int16)
+    stored = values.round().clamp(0, _INT16_MAX).to(torch.int16).cpu().numpy()
     image = nib.Nifti1Image(stored, affine)
     image.set_qform(affine, code="scanner")
     image.set_sform(affine, code="scanner")

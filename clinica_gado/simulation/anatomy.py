@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -24,10 +23,13 @@ from clinica_gado.simulation.labels import (
     Tissue,
     tissue_map,
 )
-from clinica_gado.simulation.lesions import ring_lesion
-from clinica_gado.simulation.parameters import HeadParameters, LesionParameters
+from clinica_gado.simulation.layers import Head, make_layer
+from clinica_gado.simulation.lesions import lesion_layers, place, push_aside
+from clinica_gado.simulation.masks import smooth_brain
+from clinica_gado.simulation.morphology import ellipsoid_distance, within
+from clinica_gado.simulation.parameters import HeadParameters
 from clinica_gado.simulation.texture import smooth_noise
-from clinica_gado.simulation.vessels import vessel_fraction
+from clinica_gado.simulation.vessels import vessel_fractions
 
 _FOLD_REACH_MM = 12.0
 _ORBIT_MM = 16
@@ -35,47 +37,24 @@ _GLOMUS_MM = 6
 _PITUITARY_RADII_MM = (6.0, 5.0, 4.0)
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A tissue that fills a fraction (X, Y, Z) in 0..1 of voxels, laid over what is below."""
-
-    tissue: Tissue
-    fraction: FloatArray
-
-
-@dataclass(frozen=True)
-class Head:
-    """Tissue (X, Y, Z), layers from the lowest up, relative texture, and affine to world mm."""
-
-    tissue: NDArray[np.uint8]
-    layers: tuple[Layer, ...]
-    texture: FloatArray
-    affine: NDArray[np.float64]
-
-
 def build_head(labels: LabelMap, parameters: HeadParameters) -> Head:
-    """Give a label map the structures that take up contrast agent, and a texture."""
+    """Give a label map its lesions, the structures that take up contrast agent, and a texture."""
+    centres = [place(labels, lesion) for lesion in parameters.lesions]
+    for lesion, foci in zip(parameters.lesions, centres, strict=True):
+        labels = push_aside(labels, lesion, foci)
     texture = smooth_noise(labels.labels.shape, parameters.texture_seed, sigma_mm=2.0)
+    veins, arteries = vessel_fractions(labels, parameters.vessels)
     layers = (
-        Layer(Tissue.DURA, meninges_fraction(labels, parameters.dura_mm)),
-        Layer(Tissue.PITUITARY, pituitary_fraction(labels)),
-        Layer(Tissue.CHOROID_PLEXUS, choroid_plexus_fraction(labels, texture)),
-        Layer(Tissue.BLOOD, vessel_fraction(labels, parameters.vessels)),
-        *_lesion_layers(labels, parameters.lesion),
+        make_layer(Tissue.DURA, meninges_fraction(labels, parameters.dura_mm)),
+        make_layer(Tissue.PITUITARY, pituitary_fraction(labels)),
+        make_layer(Tissue.CHOROID_PLEXUS, choroid_plexus_fraction(labels, texture)),
+        *lesion_layers(labels, parameters.lesions, centres),
+        make_layer(Tissue.BLOOD, veins),
+        make_layer(Tissue.ARTERIAL_BLOOD, arteries),
     )
-    tissue = _with_fat(labels, parameters, texture)
-    return Head(tissue, layers, 1.0 + parameters.texture * texture, labels.affine)
-
-
-def _lesion_layers(labels: LabelMap, lesion: LesionParameters | None) -> tuple[Layer, ...]:
-    if lesion is None:
-        return ()
-    oedema, rim, core = ring_lesion(labels, lesion)
-    return (
-        Layer(Tissue.OEDEMA, oedema),
-        Layer(Tissue.LESION_RIM, rim),
-        Layer(Tissue.NECROSIS, core),
-    )
+    tissue = torch.from_numpy(_with_fat(labels, parameters, texture))
+    relative = torch.from_numpy(1.0 + parameters.texture * texture).to(torch.float16)
+    return Head(tissue, layers, relative, smooth_brain(tissue), labels.affine)
 
 
 def meninges_fraction(labels: LabelMap, dura_mm: float) -> FloatArray:
@@ -92,9 +71,12 @@ def _midway(one: BoolArray, other: BoolArray) -> BoolArray:
     """Return the sheet of voxels as far from one mask as from the other, and close to both."""
     if not (one.any() and other.any()):
         return np.zeros(one.shape, dtype=bool)
-    first = ndimage.distance_transform_edt(~one)
-    second = ndimage.distance_transform_edt(~other)
-    return np.asarray((np.abs(first - second) <= 0.7) & (first < _FOLD_REACH_MM))
+    both = within(one, int(_FOLD_REACH_MM)) & within(other, int(_FOLD_REACH_MM))
+    box = ndimage.find_objects(both.astype(np.uint8))[0] if both.any() else ()
+    first, second = (ndimage.distance_transform_edt(~mask[box]) for mask in (one, other))
+    sheet = np.zeros(one.shape, dtype=bool)
+    sheet[box] = (np.abs(first - second) <= 0.7) & (first < _FOLD_REACH_MM)
+    return sheet
 
 
 def choroid_plexus_fraction(labels: LabelMap, texture: FloatArray) -> FloatArray:
@@ -102,7 +84,7 @@ def choroid_plexus_fraction(labels: LabelMap, texture: FloatArray) -> FloatArray
     ventricles = labels.mask(LATERAL_VENTRICLES)
     tail = labels.mask(CHOROIDAL_FISSURE)
     fringe = ndimage.binary_dilation(tail, iterations=2)
-    glomus = ndimage.binary_dilation(tail & ~_ahead_of_atrium(tail), iterations=_GLOMUS_MM)
+    glomus = within(tail & ~_ahead_of_atrium(tail), _GLOMUS_MM)
     tufts = np.clip(0.6 + 0.4 * texture, 0.0, 1.0)
     return (tufts * (ventricles & (fringe | glomus))).astype(np.float32)
 
@@ -120,13 +102,9 @@ def pituitary_fraction(labels: LabelMap) -> FloatArray:
     centre = _sella(labels)
     if centre is None:
         return fraction
-    grids = np.ogrid[tuple(slice(0, n) for n in labels.labels.shape)]
-    distance = sum(
-        ((grid - c) / radius) ** 2
-        for grid, c, radius in zip(grids, centre, _PITUITARY_RADII_MM, strict=True)
-    )
+    distance = ellipsoid_distance(labels.labels.shape, tuple(centre), _PITUITARY_RADII_MM)
     room = labels.mask((0, *SUBARACHNOID, *BONE))
-    return (np.clip(4.0 * (1.0 - np.sqrt(distance)), 0.0, 1.0) * room).astype(np.float32)
+    return (np.clip(4.0 * (1.0 - distance), 0.0, 1.0) * room).astype(np.float32)
 
 
 def _sella(labels: LabelMap) -> NDArray[np.float64] | None:
@@ -151,7 +129,7 @@ def _with_fat(
     soft = tissue == Tissue.MUSCLE
     depth = round(parameters.subcutaneous_fat_mm)
     under_skin = ndimage.binary_dilation(tissue == Tissue.SKIN, iterations=depth)
-    orbit = ndimage.binary_dilation(tissue == Tissue.VITREOUS, iterations=_ORBIT_MM)
+    orbit = within(tissue == Tissue.VITREOUS, _ORBIT_MM)
     coarse = ndimage.gaussian_filter(texture, 4.0)
     planes = np.abs(coarse) < 0.1 * coarse.std()
     tissue[soft & (under_skin | orbit | planes)] = Tissue.FAT

@@ -45,9 +45,14 @@ class Tissue(IntEnum):
     VITREOUS = 23
     OPTIC_NERVE = 24
     SPINAL_CORD = 25
-    LESION_RIM = 26
+    ENHANCING_TUMOUR = 26
     NECROSIS = 27
     OEDEMA = 28
+    ARTERIAL_BLOOD = 29
+    DIFFUSE_TUMOUR = 30
+    MENINGIOMA = 31
+    METASTASIS = 32
+    CAVITY = 33
 
 
 # FreeSurfer numbers for the brain; numbers from 500 on are extra-cerebral. 514 (dark on T1w,
@@ -65,7 +70,8 @@ LABELS_OF_TISSUE: dict[Tissue, tuple[int, ...]] = {
     Tissue.PALLIDUM: (13, 52),
     Tissue.BRAINSTEM: (16, 28, 60),
     Tissue.WHITE_LESION: (25, 57),
-    Tissue.BLOOD: (30, 62, 502, 514),
+    Tissue.BLOOD: (30, 62, 514),
+    Tissue.ARTERIAL_BLOOD: (502,),
     Tissue.MUCOSA: (509,),
     Tissue.MUSCLE: (507,),
     Tissue.OCULAR_MUSCLE: (508,),
@@ -85,6 +91,7 @@ BRAIN = tuple(
     if 0 < label < FIRST_EXTRACEREBRAL_LABEL
 )
 CORTEX_LEFT, CORTEX_RIGHT = (3,), (42,)
+CORTEX = CORTEX_LEFT + CORTEX_RIGHT
 CEREBRUM, CEREBELLUM = (2, 3, 41, 42), (7, 8, 46, 47)
 WHITE_MATTER = (2, 41)
 VENTRICLES = (4, 43, 5, 44, 14, 15)
@@ -104,7 +111,9 @@ class LabelMap:
 
     def mask(self, labels: tuple[int, ...]) -> BoolArray:
         """Return where any of `labels` is, as (X, Y, Z)."""
-        return np.isin(self.labels, labels)
+        chosen = np.zeros(int(self.labels.max(initial=0)) + 1, dtype=bool)
+        chosen[[label for label in labels if label < chosen.size]] = True
+        return chosen[self.labels]
 
 
 def load_label_map(path: Path) -> LabelMap:

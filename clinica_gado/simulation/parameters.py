@@ -1,30 +1,18 @@
-"""Every random choice of a simulation, drawn here once and passed on as plain values."""
+"""The parameters of a simulation as plain values; `sampling` draws them, the rest applies them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-import numpy as np
+from clinica_gado.simulation.agent import ContrastAgent
+from clinica_gado.simulation.signal import Sequence
 
-from clinica_gado.simulation.labels import Tissue
-from clinica_gado.simulation.tissue import TISSUES
-
-_SEED_LIMIT = 2**31
-
-
-@dataclass(frozen=True)
-class ContrastAgent:
-    """Relaxivities in L/mmol/s, and the time from injection to image in minutes.
-
-    In plasma at 37 degrees r1 is 3.3 to 4.8 at 1.5 T and 3.0 to 5.0 at 3 T for the macrocyclic
-    agents (Szomolanyi 2019, Invest Radiol 54:559); r2 is about a fifth higher (Rohrer 2005,
-    Invest Radiol 40:715).
-    """
-
-    r1: float = 4.5
-    r2: float = 5.4
-    minutes_after_injection: float = 5.0
+LesionKind = Literal[
+    "ring", "solid", "metastases", "meningioma", "cavity", "non-enhancing", "white-matter"
+]
+LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 
 
 @dataclass(frozen=True)
@@ -40,31 +28,46 @@ class VesselParameters:
 
 @dataclass(frozen=True)
 class LesionParameters:
-    """A ring-enhancing lesion; lengths in mm, `position` in 0..1 picks among deep white matter."""
+    """A lesion, or a group of equal ones; lengths in mm.
 
+    Attributes
+    ----------
+    kind : what it is made of and where it sits (`lesions`).
+    position : in 0..1, picks among the places where a lesion of this kind can be.
+    count : number of foci of which `radii_mm` are the mean half axes.
+    rim_mm : thickness of the enhancing wall of a ring or a cavity.
+    patchiness : share of a solid or walled part that does not take up agent.
+    push : mass effect: share of the lesion's volume by which it moves the tissue around it.
+    """
+
+    kind: LesionKind
     position: float
     radii_mm: tuple[float, float, float]
     rim_mm: float
     oedema_mm: float
     irregularity: float
     seed: int
+    count: int = 1
+    patchiness: float = 0.0
+    push: float = 0.0
 
 
 @dataclass(frozen=True)
 class HeadParameters:
-    """What belongs to a person: tissue, uptake of agent, vessels, meninges, lesion.
+    """What belongs to a person: tissue, uptake of agent, vessels, meninges, lesions.
 
-    The mappings go from tissue names to numbers: factors on T1 and on proton density, and the
-    concentration of agent relative to plasma.
+    The mappings go from tissue names to numbers: factors on T1, on T2 and T2*, on proton density,
+    and the concentration of agent relative to plasma.
     """
 
     field_strength_t: float
     t1_factor: Mapping[str, float]
+    t2_factor: Mapping[str, float]
     proton_density_factor: Mapping[str, float]
     uptake: Mapping[str, float]
     agent: ContrastAgent
     vessels: VesselParameters
-    lesion: LesionParameters | None
+    lesions: tuple[LesionParameters, ...]
     dura_mm: float
     subcutaneous_fat_mm: float
     texture: float
@@ -72,12 +75,46 @@ class HeadParameters:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """The head moves during a scan: some lines of k-space see it at another place.
+
+    `first_line` and `last_line` are shares 0..1 of the phase encoding steps between which the head
+    is displaced by `shift_mm` and turned by `rotation_deg`.
+    """
+
+    phase_axis: int
+    first_line: float
+    last_line: float
+    shift_mm: tuple[float, float, float]
+    rotation_deg: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Ghosting:
+    """Every `period`-th line of k-space along an axis is weaker: faint displaced copies."""
+
+    phase_axis: int
+    period: int
+    intensity: float
+
+
+@dataclass(frozen=True)
+class BrainMask:
+    """An uneven skull-strip: margin around the brain in mm, spread and seed of its error."""
+
+    margin_mm: float
+    roughness_mm: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class AcquisitionParameters:
-    """What belongs to a scan session, shared by its images with and without agent.
+    """What belongs to one image: voxels, place of the head, sensitivity, noise and artefacts.
 
     `bias` holds coefficients of a second-order polynomial of the logarithm of the sensitivity;
-    `coverage_mm` is the extent from the top of the head downwards; `signal_to_noise` is that of
-    white matter without agent, before gain.
+    `coverage_mm` is the extent from the top of the head downwards; `blur_mm` the full width of the
+    point spread at half maximum; `signal_to_noise` that of white matter without agent, before gain;
+    `shift_mm` and `turn_deg` displace the head from where it is in the first image of the session.
     """
 
     voxel_mm: tuple[float, float, float]
@@ -87,6 +124,14 @@ class AcquisitionParameters:
     gain: float
     bias: tuple[float, ...]
     signal_to_noise: float
+    blur_mm: float = 1.0
+    inflow: float = 0.0
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    turn_deg: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    motion: Motion | None = None
+    ghosting: Ghosting | None = None
+    brain_mask: BrainMask | None = None
+    defaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,80 +144,10 @@ class Geometry:
     coverage_mm: float = 250.0
 
 
-def sample_head(
-    rng: np.random.Generator, field_strength_t: float, lesion: LesionParameters | None = None
-) -> HeadParameters:
-    """Draw the parameters of a person at 1.5 or 3 T, with the given lesion or none."""
-    return HeadParameters(
-        field_strength_t=field_strength_t,
-        t1_factor=_factors(rng, spread=0.03),
-        proton_density_factor=_factors(rng, spread=0.02),
-        uptake=_sample_uptake(rng),
-        agent=_sample_agent(rng),
-        vessels=sample_vessels(rng),
-        lesion=lesion,
-        dura_mm=_uniform(rng, 0.35, 0.6),
-        subcutaneous_fat_mm=_uniform(rng, 3.0, 6.0),
-        texture=_uniform(rng, 0.02, 0.035),
-        texture_seed=_seed(rng),
-    )
+@dataclass(frozen=True)
+class Scan:
+    """One image to take: the sequence, the dose in the body, and how it is acquired."""
 
-
-def sample_vessels(rng: np.random.Generator) -> VesselParameters:
-    """Draw the number and calibre of cortical veins and arteries."""
-    return VesselParameters(
-        seed=_seed(rng),
-        veins=int(rng.integers(70, 110)),
-        arteries=int(rng.integers(50, 80)),
-        twig_radius_mm=_uniform(rng, 0.5, 0.7),
-        largest_radius_mm=_uniform(rng, 1.4, 1.8),
-    )
-
-
-def sample_lesion(rng: np.random.Generator) -> LesionParameters:
-    """Draw a ring-enhancing lesion of 2 to 3.5 cm with its oedema."""
-    return LesionParameters(
-        position=_uniform(rng, 0.0, 1.0),
-        radii_mm=(_uniform(rng, 10, 17), _uniform(rng, 10, 17), _uniform(rng, 10, 17)),
-        rim_mm=_uniform(rng, 2.0, 4.0),
-        oedema_mm=_uniform(rng, 10.0, 18.0),
-        irregularity=_uniform(rng, 0.12, 0.22),
-        seed=_seed(rng),
-    )
-
-
-def sample_acquisition(rng: np.random.Generator, geometry: Geometry) -> AcquisitionParameters:
-    """Draw gain, bias field and noise level for a session of a given geometry."""
-    return AcquisitionParameters(
-        voxel_mm=geometry.voxel_mm,
-        axis_codes=geometry.axis_codes,
-        rotation_deg=geometry.rotation_deg,
-        coverage_mm=geometry.coverage_mm,
-        gain=_uniform(rng, 1100.0, 1500.0),
-        bias=tuple(round(float(value), 4) for value in rng.normal(0.0, 0.07, size=9)),
-        signal_to_noise=_uniform(rng, 40.0, 60.0),
-    )
-
-
-def _sample_agent(rng: np.random.Generator) -> ContrastAgent:
-    r1 = _uniform(rng, 3.9, 4.8)
-    return ContrastAgent(r1, round(1.2 * r1, 4), _uniform(rng, 3.0, 8.0))
-
-
-def _sample_uptake(rng: np.random.Generator) -> dict[str, float]:
-    factors = _factors(rng, spread=0.1)
-    return {t.name: round(TISSUES[t].uptake * factors[t.name], 5) for t in Tissue}
-
-
-def _factors(rng: np.random.Generator, *, spread: float) -> dict[str, float]:
-    """Draw one factor around 1 per tissue, within two standard deviations."""
-    draws = np.clip(rng.normal(0.0, spread, size=len(Tissue)), -2 * spread, 2 * spread)
-    return {tissue.name: round(1.0 + float(draws[tissue]), 4) for tissue in Tissue}
-
-
-def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return round(float(rng.uniform(low, high)), 4)
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(_SEED_LIMIT))
+    sequence: Sequence
+    dose_mmol_per_kg: float
+    acquisition: AcquisitionParameters

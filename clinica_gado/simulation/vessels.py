@@ -20,6 +20,7 @@ from clinica_gado.simulation.labels import (
     FloatArray,
     LabelMap,
 )
+from clinica_gado.simulation.morphology import within
 from clinica_gado.simulation.parameters import VesselParameters
 
 _NO_PREDECESSOR = -9999
@@ -27,18 +28,22 @@ _REACH_MM = 3
 Indices = NDArray[np.int64]
 
 
-def vessel_fraction(head: LabelMap, parameters: VesselParameters) -> FloatArray:
-    """Return the volume fraction of small vessels in each voxel, (X, Y, Z) in 0..1."""
+def vessel_fractions(head: LabelMap, parameters: VesselParameters) -> tuple[FloatArray, FloatArray]:
+    """Return the fractions of small veins and small arteries in voxels, (X, Y, Z) in 0..1."""
     rng = np.random.default_rng(parameters.seed)
     space = head.mask(SUBARACHNOID)
     graph = _travel_graph(space, rng)
     pial = space & ndimage.binary_dilation(head.mask(CEREBRUM + CEREBELLUM))
-    fraction = np.zeros(space.shape, dtype=np.float32)
+    tips = _rank(space)[pial]
+    trees = []
     for roots, count in ((SINUSES, parameters.veins), (ARTERIES, parameters.arteries)):
-        reached = ndimage.binary_dilation(head.mask(roots), iterations=_REACH_MM) & space
-        load = _tree_load(graph, space, reached, rng.choice(_rank(space)[pial], count))
-        _paint_tubes(fraction, load, parameters)
-    return fraction
+        reached = within(head.mask(roots), _REACH_MM) & space
+        fraction = np.zeros(space.shape, dtype=np.float32)
+        if tips.size:
+            load = _tree_load(graph, space, reached, rng.choice(tips, count))
+            _paint_tubes(fraction, load, parameters)
+        trees.append(fraction)
+    return trees[0], trees[1]
 
 
 def _rank(space: BoolArray) -> Indices:

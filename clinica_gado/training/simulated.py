@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
+from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
 from clinica_gado.simulation.anatomy import build_head
-from clinica_gado.simulation.dataset import CLINICAL_DOSE_MMOL_PER_KG
+from clinica_gado.simulation.artefacts import blur
 from clinica_gado.simulation.labels import BRAIN, load_label_map
-from clinica_gado.simulation.parameters import sample_head, sample_lesion
 from clinica_gado.simulation.rendering import render_signal
-from clinica_gado.simulation.signal import SpoiledGradientEcho
+from clinica_gado.simulation.sampling import (
+    T1_SEQUENCES,
+    sample_head,
+    sample_lesion,
+    sample_sequence,
+)
 from clinica_gado.training.pairs import ScaledPair
 
-BLUR_VOXELS = 0.6
+BLUR_MM = 1.4
 """A voxel of a scanner takes in some of its neighbours; labels have hard borders."""
 
 if TYPE_CHECKING:
@@ -24,22 +28,19 @@ if TYPE_CHECKING:
 
 
 def simulate_pair(label_map: Path, seed: int, normalisation: Normalisation) -> ScaledPair:
-    """Draw a person, a lesion and a spoiled gradient echo; render it with and without agent.
+    """Draw a person, a lesion and a T1w sequence; render it with and without agent.
 
-    The images have no noise and the label map's 1 mm grid, turned to RAS; `PatchSampler` adds the
+    The images have no noise and the label map's 1 mm grid, turned to RAS; `augment` adds the
     variations of acquisition. All voxels count, so that air and scalp are learned to stay.
     """
     rng = np.random.default_rng(seed)
     labels = load_label_map(label_map)
-    parameters = sample_head(rng, float(rng.choice((1.5, 3.0))), sample_lesion(rng))
-    sequence = SpoiledGradientEcho(
-        repetition_time_ms=float(rng.uniform(9, 30)),
-        echo_time_ms=float(rng.uniform(2, 5)),
-        flip_angle_deg=float(rng.uniform(18, 32)),
-    )
+    field_strength_t = float(rng.choice((1.5, 3.0)))
+    parameters = sample_head(rng, field_strength_t, (sample_lesion(rng, "ring"),))
+    sequence = sample_sequence(rng, str(rng.choice(T1_SEQUENCES)), field_strength_t)
     head = build_head(labels, parameters)
     source, target = (
-        ndimage.gaussian_filter(render_signal(head, parameters, sequence, dose), BLUR_VOXELS)
+        blur(render_signal(head, parameters, sequence, dose), BLUR_MM).numpy()
         for dose in (CLINICAL_DOSE_MMOL_PER_KG, 0.0)
     )
     scale = normalisation.fit(source[labels.mask(BRAIN)])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from clinica_gado.simulation.dataset import simulate_subject
+from clinica_gado.simulation.planning import plan_subject
 
 REPOSITORY = Path(__file__).parents[2]
 DATASET = REPOSITORY / "data_ci" / "bids"
@@ -124,7 +125,7 @@ def test_top_level_files_are_there() -> None:
 def test_script_gives_the_shipped_image_again() -> None:
     if not LABEL_MAPS.is_dir():
         pytest.skip("needs ../shared/labelmaps, the label maps the dataset was made from")
-    subject = _script().subjects(LABEL_MAPS)[2]
+    subject = plan_subject(_script().subjects(LABEL_MAPS)[2])
     made = next(simulate_subject(subject))
     shipped = nib.load(DATASET / made.path)
     np.testing.assert_allclose(made.image.affine, shipped.affine, atol=1e-4)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from clinica_gado.simulation.labels import LabelMap
-from clinica_gado.simulation.parameters import HeadParameters, sample_head, sample_lesion
+from clinica_gado.simulation.parameters import HeadParameters
+from clinica_gado.simulation.sampling import sample_head, sample_lesion
 
 SIZE = 32
 
@@ -48,4 +49,4 @@ def phantom_file(phantom: LabelMap, tmp_path_factory: pytest.TempPathFactory) ->
 def parameters() -> HeadParameters:
     """Parameters of a person with a lesion, at 1.5 T."""
     rng = np.random.default_rng(3)
-    return sample_head(rng, 1.5, sample_lesion(rng))
+    return sample_head(rng, 1.5, (sample_lesion(rng, "ring"),))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from clinica_gado.simulation.anatomy import Head, build_head, meninges_fraction
+from clinica_gado.simulation.anatomy import build_head, meninges_fraction
 from clinica_gado.simulation.labels import BONE, SUBARACHNOID, LabelMap, Tissue
+from clinica_gado.simulation.layers import FULL, Head
 from clinica_gado.simulation.parameters import HeadParameters
 from clinica_gado.simulation.rendering import (
     render_concentration,
@@ -14,8 +16,8 @@ from clinica_gado.simulation.rendering import (
     tissue_concentration,
     tissue_signal,
 )
-from clinica_gado.simulation.signal import SpoiledGradientEcho
-from clinica_gado.simulation.vessels import vessel_fraction
+from clinica_gado.simulation.signal import SpinEcho, SpoiledGradientEcho
+from clinica_gado.simulation.vessels import vessel_fractions
 
 SPGR = SpoiledGradientEcho(25.0, 4.6, 30.0)
 
@@ -28,13 +30,22 @@ def head(phantom: LabelMap, parameters: HeadParameters) -> Head:
 def test_layers_are_fractions_of_a_voxel(head: Head) -> None:
     for layer in head.layers:
         assert layer.fraction.shape == head.tissue.shape
-        assert layer.fraction.min() >= 0
-        assert layer.fraction.max() <= 1
+        assert layer.fraction.dtype == torch.uint8
+        assert layer.fraction.max() <= FULL
 
 
 def test_each_enhancing_structure_is_there(head: Head) -> None:
     present = {layer.tissue for layer in head.layers if layer.fraction.any()}
-    assert {Tissue.DURA, Tissue.CHOROID_PLEXUS, Tissue.BLOOD, Tissue.LESION_RIM} <= present
+    assert {Tissue.DURA, Tissue.CHOROID_PLEXUS, Tissue.BLOOD, Tissue.ARTERIAL_BLOOD} <= present
+    assert {Tissue.ENHANCING_TUMOUR, Tissue.NECROSIS} <= present
+
+
+def test_a_crop_is_the_part_of_the_head(head: Head, parameters: HeadParameters) -> None:
+    box = (slice(4, 20), slice(6, 22), slice(8, 24))
+    part = head.crop(box)
+    whole = render_signal(head, parameters, SPGR, 0.1)
+    assert torch.equal(render_signal(part, parameters, SPGR, 0.1), whole[box])
+    np.testing.assert_allclose(part.affine @ [0, 0, 0, 1], head.affine @ [4, 6, 8, 1])
 
 
 def test_dura_lies_in_the_csf_next_to_bone_or_between_the_hemispheres(phantom: LabelMap) -> None:
@@ -45,8 +56,18 @@ def test_dura_lies_in_the_csf_next_to_bone_or_between_the_hemispheres(phantom: L
 
 
 def test_same_seed_gives_the_same_vessels(phantom: LabelMap, parameters: HeadParameters) -> None:
-    first, second = (vessel_fraction(phantom, parameters.vessels) for _ in range(2))
+    first, second = (vessel_fractions(phantom, parameters.vessels) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_inflow_is_bright_in_a_gradient_echo_and_dark_in_a_spin_echo(
+    parameters: HeadParameters,
+) -> None:
+    artery, vein = Tissue.ARTERIAL_BLOOD, Tissue.BLOOD
+    for sequence, sign in ((SPGR, 1), (SpinEcho(500.0, 12.0), -1)):
+        still, flowing = (tissue_signal(parameters, sequence, 0.0, f) for f in (0.0, 0.5))
+        assert sign * (flowing[artery] - still[artery]) > 0
+        assert sign * (flowing[vein] - still[vein]) > 0
 
 
 def test_no_dose_gives_no_concentration(head: Head, parameters: HeadParameters) -> None:
@@ -55,7 +76,7 @@ def test_no_dose_gives_no_concentration(head: Head, parameters: HeadParameters) 
 
 def test_concentration_is_proportional_to_the_dose(head: Head, parameters: HeadParameters) -> None:
     low, full = (render_concentration(head, parameters, dose) for dose in (0.025, 0.1))
-    np.testing.assert_allclose(4 * low, full, rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(4 * low, full, rtol=1e-5, atol=1e-7)
 
 
 def test_blood_holds_between_a_quarter_and_one_millimolar(parameters: HeadParameters) -> None:

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+import pytest
 
 from clinica_gado.simulation.dataset import (
-    ImageSpec,
-    SessionSpec,
-    SubjectSpec,
+    TRUTH,
+    TRUTH_LABELS,
     bids_path,
     simulate_subject,
     write_images,
 )
-from clinica_gado.simulation.parameters import Geometry
+from clinica_gado.simulation.parameters import Geometry, LesionKind
+from clinica_gado.simulation.planning import (
+    ImageSpec,
+    PlannedSubject,
+    Realism,
+    SessionSpec,
+    SubjectSpec,
+    plan_subject,
+)
+from clinica_gado.simulation.signal import DiffusionMap
 
 
-def _subject(label_map: Path, seed: int = 5) -> SubjectSpec:
+def _subject(
+    label_map: Path, seed: int = 5, realism: Realism | None = None, session: str | None = "ses-M000"
+) -> PlannedSubject:
     images = (ImageSpec(0.0), ImageSpec(0.0, "run-02"), ImageSpec(0.1, "ce-gadolinium"))
-    session = SessionSpec("ses-M000", Geometry((2.0, 2.0, 2.0)), images)
-    return SubjectSpec("sub-a", label_map, seed, 1.5, True, (session,))
+    geometry = Geometry((2.0, 2.0, 2.0))
+    sessions = (SessionSpec(session, geometry, images, realism=realism or Realism()),)
+    return plan_subject(SubjectSpec("sub-a", label_map, seed, 1.5, ("ring",), sessions))
 
 
 def _digests(root: Path) -> dict[str, str]:
@@ -58,15 +72,53 @@ def test_images_of_a_session_share_grid_and_gain_but_not_noise(phantom_file: Pat
 
 def test_sidecar_holds_dose_seed_and_every_parameter(phantom_file: Path, tmp_path: Path) -> None:
     write_images(tmp_path, simulate_subject(_subject(phantom_file)))
-    path = tmp_path / bids_path("sub-a", "ses-M000", "ce-gadolinium")
-    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    path = tmp_path / "sub-a/ses-M000/anat/sub-a_ses-M000_ce-gadolinium_T1w.json"
+    sidecar = json.loads(path.read_text())
     simulation = sidecar["Simulation"]
     assert sidecar["Simulated"] is True
     assert "SyntheticImage" not in sidecar
     assert (simulation["DoseMmolPerKg"], simulation["Seed"]) == (0.1, 5)
-    assert simulation["Head"]["lesion"]["rim_mm"] > 0
+    assert simulation["Head"]["lesions"][0]["rim_mm"] > 0
     assert simulation["Acquisition"]["gain"] > 0
 
 
-def test_path_of_a_subject_without_sessions() -> None:
-    assert bids_path("sub-a", None, "") == Path("sub-a/anat/sub-a_T1w.nii.gz")
+def test_path_of_a_subject_without_sessions(phantom_file: Path) -> None:
+    plain = _subject(phantom_file, session=None).images[0]
+    assert bids_path("sub-a", plain) == Path("sub-a/anat/sub-a_T1w.nii.gz")
+
+
+def test_a_diffusion_map_is_in_the_folder_of_diffusion(phantom_file: Path) -> None:
+    item = _subject(phantom_file).images[0]
+    item = replace(item, scan=replace(item.scan, sequence=DiffusionMap()))
+    assert bids_path("sub-a", item) == Path("sub-a/ses-M000/dwi/sub-a_ses-M000_ADC.nii.gz")
+
+
+def test_artefacts_are_each_image_s_own_and_the_skull_strip_is_shared(phantom_file: Path) -> None:
+    first, second, _ = _subject(phantom_file, realism=Realism(True, True)).images
+    assert first.scan.acquisition.shift_mm != second.scan.acquisition.shift_mm
+    assert first.scan.acquisition.brain_mask == second.scan.acquisition.brain_mask is not None
+
+
+def test_brain_only_images_are_zero_outside(phantom_file: Path) -> None:
+    whole, brain = (
+        next(simulate_subject(_subject(phantom_file, realism=Realism(brain_only=only))))
+        for only in (False, True)
+    )
+    filled = [np.asarray(item.image.dataobj) > 0 for item in (whole, brain)]
+    assert 0 < filled[1].sum() < 0.7 * filled[0].sum()
+
+
+@pytest.mark.parametrize("lesions", [("ring",), ()])
+def test_true_labels_are_written_below_derivatives(
+    phantom_file: Path, tmp_path: Path, lesions: tuple[LesionKind, ...]
+) -> None:
+    spec = replace(_subject(phantom_file).spec, lesions=lesions)
+    planned = plan_subject(spec)
+    write_images(tmp_path, simulate_subject(planned, with_truth=True))
+    folder = tmp_path / TRUTH / "sub-a/ses-M000/anat"
+    truth = nib.load(folder / "sub-a_ses-M000_ce-gadolinium_desc-T1w_dseg.nii.gz")
+    image = nib.load(tmp_path / bids_path("sub-a", planned.images[2]))
+    np.testing.assert_allclose(truth.affine, image.affine)
+    found = set(np.unique(truth.dataobj).tolist())
+    assert (TRUTH_LABELS["lesion"] in found) == bool(lesions)
+    assert lesions or found == {0, 1, 2, 3}

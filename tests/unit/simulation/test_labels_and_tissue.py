@@ -32,6 +32,7 @@ def test_properties_are_physical(tissue: Tissue) -> None:
         assert t1 > t2 >= t2_star > 0
     assert 0 <= properties.proton_density <= 1
     assert 0 <= properties.uptake < 1
+    assert 0 <= properties.adc <= 3.4
     assert properties.source
 
 

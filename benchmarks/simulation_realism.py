@@ -1,0 +1,192 @@
+"""How much simulated and real pairs enhance, region by region, in one table and one figure.
+
+    python benchmarks/simulation_realism.py PAIRS LABEL_MAPS OUTPUT [--heads 6]
+
+PAIRS holds .npz files of skull-stripped pairs on one 1 mm grid: arrays `source` (with agent) and
+`reference` (without) as `clinica-gado train` caches them and, where lesions are labelled, `lesion`
+(enhancing part, 0/1). Simulated pairs are brain-only, of the heads 1, 2 and so on, and go through
+the same measurement. In real pairs the two images often differ in sequence: enhancement is what the
+source has above the reference after `match_intensity`, over the median of white matter in the
+source. `ratio` needs no match: (source / reference) over the same in white matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from clinica_gado.files import write_tsv
+from clinica_gado.preprocessing.intensity import match_intensity
+from clinica_gado.simulation.acquisition import Grid
+from clinica_gado.simulation.anatomy import build_head
+from clinica_gado.simulation.dataset import scan_head
+from clinica_gado.simulation.labels import Tissue, load_label_map
+from clinica_gado.simulation.layers import FULL
+from clinica_gado.simulation.planning import Realism, plan_subject
+from clinica_gado.simulation.protocol import SimulationRequest, subjects
+
+SHELL_MM = 6
+ENHANCES = 0.25
+ENHANCING = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
+REGIONS = ("grey matter", "white matter", "surface vessels", "deep vessels", "lesion")
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One case: images on one grid, and where a lesion takes up agent."""
+
+    name: str
+    kind: str
+    source: Volume
+    reference: Volume
+    lesion: NDArray[np.bool_]
+
+
+def main() -> None:
+    """Measure all pairs; write the table of cases, its summary and the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("label_maps", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--heads", type=int, default=6)
+    options = parser.parse_args()
+    rows, samples = [], {}
+    for pair in (*real_pairs(options.pairs), *simulated_pairs(options.label_maps, options.heads)):
+        measures, values = measure(pair)
+        rows.append({"case": pair.name, "kind": pair.kind, **measures})
+        samples[pair.name] = (pair.kind, values)
+        print(rows[-1], flush=True)
+    table = pd.DataFrame(rows)
+    write_tsv(options.output / "simulation_realism_cases.tsv", table.round(4))
+    summary = table.drop(columns="case").groupby("kind").agg(["median", "min", "max"]).T
+    print(summary.round(3).to_string())
+    write_tsv(options.output / "simulation_realism.tsv", tidy(summary))
+    draw(samples, options.output / "simulation_realism.png")
+
+
+def tidy(summary: pd.DataFrame) -> pd.DataFrame:
+    """Give the summary its measures and statistics as columns."""
+    return summary.round(3).rename_axis(["measure", "statistic"]).reset_index()
+
+
+def real_pairs(folder: Path) -> Iterator[Pair]:
+    """Read the prepared pairs."""
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            source, reference = (
+                arrays[name].astype(np.float32) for name in ("source", "reference")
+            )
+            lesion = arrays["lesion"] > 0 if "lesion" in arrays else np.zeros(source.shape, bool)
+        yield Pair(path.stem, "real", source, reference, lesion)
+
+
+def simulated_pairs(label_maps: Path, heads: int) -> Iterator[Pair]:
+    """Simulate brain-only pairs whose two images may differ in sequence."""
+    request = SimulationRequest(
+        label_maps,
+        Path(),
+        heads=tuple(range(1, heads + 1)),
+        doses_mmol_per_kg=(0.1, 0.0),
+        realism=Realism(brain_only=True),
+        style_change=True,
+        lesions=("ring", "metastases"),
+    )
+    for spec in subjects(request):
+        planned = plan_subject(spec)
+        head = build_head(load_label_map(spec.label_map), planned.parameters)
+        grid = Grid(tuple(head.tissue.shape), head.affine)
+        source, reference = (
+            scan_head(head, planned.parameters, image.scan, grid, image.noise_seed).numpy()
+            for image in planned.images
+        )
+        lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
+        for layer in head.layers:
+            if layer.tissue in ENHANCING:
+                lesion |= layer.fraction > FULL // 2
+        yield Pair(spec.participant_id, "simulated", source, reference, lesion.numpy())
+
+
+def measure(pair: Pair) -> tuple[dict[str, float], dict[str, Volume]]:
+    """Return the measures of a pair, and the enhancement of the voxels of each region."""
+    mask = (pair.source > 0) & (pair.reference > 0)
+    matched = match_intensity(pair.reference, pair.source, mask)
+    regions = find_regions(pair, mask)
+    white = regions["white matter"]
+    level = float(np.median(pair.source[white]))
+    enhancement = (pair.source - matched) / level
+    ratio = pair.source / np.maximum(pair.reference, 1e-3)
+    ratio = ratio / np.median(ratio[white])
+    for name in ("surface vessels", "deep vessels"):
+        regions[name] &= enhancement > ENHANCES
+    values = {name: enhancement[where] for name, where in regions.items() if where.sum() > 20}
+    measures = {"grey matter ratio": float(np.median(ratio[regions["grey matter"]]))}
+    measures["white matter noise"] = float(values["white matter"].std())
+    for name in ("surface vessels", "deep vessels"):
+        measures[f"{name} % of brain"] = 100 * float(regions[name].sum() / mask.sum())
+        chosen = values.get(name, np.array([np.nan]))
+        measures[f"{name} enhancement median"] = float(np.median(chosen))
+        measures[f"{name} enhancement 95 %"] = float(np.quantile(chosen, 0.95))
+    if "lesion" in values:
+        measures["lesion enhancement median"] = float(np.median(values["lesion"]))
+        measures["lesion enhancement 95 %"] = float(np.quantile(values["lesion"], 0.95))
+        measures["lesion ratio median"] = float(np.median(ratio[regions["lesion"]]))
+    return measures, values
+
+
+def find_regions(pair: Pair, mask: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Split the brain by intensity of the reference and by depth; lesions and their rim apart."""
+    around = ndimage.maximum_filter(pair.lesion, 7)
+    deep = ndimage.minimum_filter(mask, 2 * SHELL_MM + 1)
+    dark, bright = class_borders(pair.reference[deep])
+    healthy = mask & ~around
+    return {
+        "grey matter": healthy & deep & (pair.reference > dark) & (pair.reference < bright),
+        "white matter": ndimage.minimum_filter(healthy & deep & (pair.reference > bright), 3),
+        "surface vessels": healthy & ~deep,
+        "deep vessels": healthy & deep,
+        "lesion": pair.lesion & mask,
+    }
+
+
+def class_borders(values: Volume) -> tuple[float, float]:
+    """Return the borders between CSF and grey, and grey and white matter, by three means."""
+    centres = np.quantile(values, (0.05, 0.4, 0.8))
+    for _ in range(20):
+        borders = (centres[1:] + centres[:-1]) / 2
+        groups = np.digitize(values, borders)
+        centres = np.array([values[groups == index].mean() for index in range(3)])
+    return float(borders[0]), float(borders[1])
+
+
+def draw(samples: dict[str, tuple[str, dict[str, Volume]]], path: Path) -> None:
+    """Draw the cumulative distributions of enhancement, one line a case."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(REGIONS), figsize=(15, 3), sharey=True, layout="tight")
+    levels = np.linspace(0.01, 0.99, 99)
+    colours = {"real": "tab:blue", "simulated": "tab:orange"}
+    for axis, region in zip(axes, REGIONS, strict=True):
+        for kind, values in samples.values():
+            if region in values:
+                quantiles = np.quantile(values[region], levels)
+                axis.plot(quantiles, levels, color=colours[kind], alpha=0.6, linewidth=1)
+        axis.set(title=region, xlabel="enhancement / white matter")
+    for kind, colour in colours.items():
+        axes[0].plot([], [], color=colour, label=kind)
+    axes[0].legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
