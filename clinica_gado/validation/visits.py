@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from clinica_gado.bids import Job
@@ -35,10 +36,10 @@ def validate_visits(jobs: Sequence[Job], settings: ValidationSettings) -> Iterat
 
     What fails is told and costs nothing else: the other steps and visits go on.
     """
-    aligned = {job.visit: attempt(job, lambda job=job: _align(job, settings)) for job in jobs}
+    aligned = {job.visit: attempt(job, partial(_align, job, settings)) for job in jobs}
     problems = _segment([path for job in jobs for path in _images(job, settings)], settings)
     for job in jobs:
-        measured = attempt(job, lambda job=job: _measure(job, settings))
+        measured = attempt(job, partial(_measure, job, settings))
         reasons = [
             outcome.reason for outcome in (aligned[job.visit], measured) if outcome.status == FAILED
         ]

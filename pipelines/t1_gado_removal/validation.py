@@ -12,7 +12,7 @@ from pathlib import Path
 import nipype.interfaces.utility as nutil
 import nipype.pipeline.engine as npe
 
-from clinica_gado.bids import Job
+from clinica_gado.bids import Job, Visit
 from clinica_gado.outcomes import ALREADY_DONE, FAILED, Outcome, read_outcome
 from clinica_gado.pipelines.t1_gado_removal.messages import write_job, write_settings
 from clinica_gado.pipelines.t1_gado_removal.tasks import validate_task
@@ -55,9 +55,9 @@ def _known(job: Job, settings: ValidationSettings) -> Outcome:
 
 def _run(
     jobs: Sequence[Job], settings: ValidationSettings, n_procs: int, folder: Path
-) -> dict[object, Outcome]:
+) -> dict[Visit, Outcome]:
     outcomes = folder / "outcomes"
-    told: set[object] = set()
+    told: set[Visit] = set()
 
     def new_ends() -> list[str]:
         ended = [job for job in jobs if job.visit not in told and read_outcome(outcomes, job.visit)]
