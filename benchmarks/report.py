@@ -61,6 +61,9 @@ def main() -> None:
         plain = write_plain(report, report.with_name("plain.html"), options.visits)
         for name, path in (("report", report), ("plain", plain)):
             print(f"{name:8}{path.stat().st_size / 1e6:8.1f} MB")
+        if shutil.which("chromedriver") is None:
+            print("Not opened: chromedriver, which comes with Chromium, is not installed.")
+            return
         compare(report, plain, options.openings)
 
 
