@@ -11,17 +11,19 @@ from clinica_gado.preprocessing.images import Volume
 from clinica_gado.preprocessing.linear import resample
 from clinica_gado.preprocessing.rigid import align_rigidly, mutual_information
 
-SHAPE = (40, 44, 36)
+SHAPE = (44, 56, 40)
+SPACING = 3.0
 
 
 def head():
-    """Return an ellipsoid with inner structure on a 3 mm grid."""
-    grid = np.stack(np.meshgrid(*(np.arange(n) - n / 2 for n in SHAPE), indexing="ij"))
-    inside = (grid[0] / 15) ** 2 + (grid[1] / 18) ** 2 + (grid[2] / 14) ** 2 < 1
-    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), 3)
-    affine = np.diag([3.0, 3.0, 3.0, 1.0])
-    affine[:3, 3] = -1.5 * np.array(SHAPE)
-    return Volume(np.where(inside, 100 + 900 * noise, 0).astype(np.float32), affine)
+    """Return an ellipsoid of the size of a brain, with structures of some centimetres."""
+    grid = np.stack(np.meshgrid(*(np.arange(n) - n / 2 for n in SHAPE), indexing="ij")) * SPACING
+    inside = (grid[0] / 55) ** 2 + (grid[1] / 70) ** 2 + (grid[2] / 50) ** 2 < 1
+    noise = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), 6 / SPACING)
+    values = np.maximum(100 + 25 * noise / noise.std(), 1)
+    affine = np.diag([SPACING, SPACING, SPACING, 1.0])
+    affine[:3, 3] = -SPACING / 2 * np.array(SHAPE)
+    return Volume(np.where(inside, values, 0).astype(np.float32), affine)
 
 
 def other_contrast(volume):
@@ -43,7 +45,7 @@ def test_a_movement_is_found_between_images_of_different_contrast(movement):
     assert found.origin == "registration"
     corners = np.array([[x, y, z, 1] for x in (-40, 40) for y in (-40, 40) for z in (-40, 40)]).T
     distance = np.linalg.norm(((found.fixed_to_moving - movement) @ corners)[:3], axis=0)
-    assert distance.max() < 3.0  # a voxel
+    assert distance.max() < SPACING / 3
 
 
 def test_coordinates_that_agree_already_are_kept():
