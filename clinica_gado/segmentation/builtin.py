@@ -18,7 +18,7 @@ from clinica_gado.errors import GadoError, SegmentationError
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, to_ants
 from clinica_gado.preprocessing.linear import RANDOM_SEED
-from clinica_gado.preprocessing.templates import is_brain_only, load_template
+from clinica_gado.preprocessing.templates import load_template, most_frequent_value
 from clinica_gado.segmentation import atlas as shipped
 from clinica_gado.segmentation.segmenter import TISSUES, Save, TissueMaps
 
@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 _MIN_BRAIN_CM3 = 300.0
 """With less brain than this no tissue can be told; half of the smallest adult brain."""
 _MIN_PURE_VOXELS = 100
+_BRAIN_ONLY_MAX_CM3 = 3000.0
+"""At the template's size a brain with the margin of interpolation takes 1950 to 2250 cm³, more than
+as acquired (`preprocessing.templates` tells those); the heads seen took 4980 and more."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ def segment_volume(volume: Volume, atlas: Atlas, parameters: Parameters) -> Tiss
             f"An image of {volume.data.shape} voxels is not on the atlas's grid "
             f"{atlas.brain.shape}; bring it there by t1-linear."
         )
-    brain_only = is_brain_only(volume)
+    background = most_frequent_value(volume.data)
+    brain_only = _volume_cm3(volume.data != background, volume) < _BRAIN_ONLY_MAX_CM3
     template = atlas.brain if brain_only else atlas.head
     with _scratch_folder() as folder:
         priors = deform_priors(volume, template, atlas.priors, parameters, folder)
@@ -164,11 +168,15 @@ def segment_volume(volume: Volume, atlas: Atlas, parameters: Parameters) -> Tiss
 
 
 def _check_brain(brain: NDArray[np.bool_], volume: Volume) -> None:
-    volume_cm3 = float(brain.sum()) * float(np.prod(volume.spacing)) / 1000.0
+    volume_cm3 = _volume_cm3(brain, volume)
     if volume_cm3 < _MIN_BRAIN_CM3:
         raise SegmentationError(
             f"Only {volume_cm3:.0f} cm³ of brain were found; is the image at the template's place?"
         )
+
+
+def _volume_cm3(mask: NDArray[np.bool_], volume: Volume) -> float:
+    return float(mask.sum()) * float(np.prod(volume.spacing)) / 1000.0
 
 
 @contextmanager
