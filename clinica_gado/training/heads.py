@@ -1,4 +1,4 @@
-"""Heads simulated while a network learns from them."""
+"""Simulated heads while a network learns from them: patches, or whole images."""
 
 from __future__ import annotations
 
@@ -6,30 +6,53 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
+import torch
 
 from clinica_gado.preprocessing.grids import CROP_GRID
-from clinica_gado.training.pairs import ScaledPair, on_network_grid
-from clinica_gado.training.patches import Located, locate
+from clinica_gado.simulation.stream import PairStream, StreamSettings
+from clinica_gado.training.augmentation import augment
+from clinica_gado.training.pairs import ScaledPair, on_network_grid, pad_whole
 from clinica_gado.training.simulated import simulate_pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clinica_gado.inference.normalisation import Normalisation
-    from clinica_gado.models.card import Grid
+    from clinica_gado.training.blueprint import Blueprint
     from clinica_gado.training.config import TrainingConfig
+
+    Element = TypeVar("Element", bound=np.generic)
 
 logger = logging.getLogger(__name__)
 
+WHITE_MATTER = (0.54, 0.66)
+"""Where white matter lies when the median of the brain is at 0.5, as `PercentileMedian` puts it."""
 
-class SimulatedHeads:
-    """Heads simulated while a network learns; which one a patch is of depends on its number alone.
 
-    So many heads are kept, and one after the other is replaced by a new person on the next label
-    map. They are simulated in the process that asks for them.
+class SimulatedPatches(Protocol):
+    """Gives simulated patches, each a function of its number and generator alone."""
+
+    def patch(self, number: int, rng: np.random.Generator) -> torch.Tensor:
+        """Return source, target and mask of patch `number`, `(3, X, Y, Z)`."""
+
+
+class StreamedPatches:
+    """Patches of `PairStream`, varied there, brought to the scale of a network."""
+
+    def __init__(self, stream: PairStream) -> None:
+        self._stream = stream
+
+    def patch(self, number: int, rng: np.random.Generator) -> torch.Tensor:
+        """Return patch `number`, its white matter drawn on the network's scale."""
+        patch = self._stream.patch(number)
+        level = float(rng.uniform(*WHITE_MATTER))
+        return torch.stack([level * patch.source, level * patch.target, patch.mask])
+
+
+class WholeHeads:
+    """Whole simulated images; so many are kept, one after the other is replaced by a new person.
 
     Parameters
     ----------
@@ -37,62 +60,63 @@ class SimulatedHeads:
         Anatomies, taken in turn.
     simulate
         Makes a pair of a label map and a seed.
-    kept, draws_per_head
-        Heads to draw from, and patches after which one of them is replaced.
-    seed
-        Head number n has the seed `seed * 1_000_003 + n`.
+    multiple
+        What every side must be a multiple of.
+    config
+        How many heads, for how long, and the variations; head n has the seed
+        `config.seed * 1_000_003 + n`.
     """
 
     def __init__(
         self,
         label_maps: Sequence[Path],
         simulate: Callable[[Path, int], ScaledPair],
-        *,
-        kept: int,
-        draws_per_head: int,
-        seed: int,
+        multiple: int,
+        config: TrainingConfig,
     ) -> None:
-        self._label_maps, self._simulate = label_maps, simulate
-        self._kept, self._draws, self._seed = kept, draws_per_head, seed
-        self._heads: dict[int, Located] = {}
+        self._label_maps, self._simulate, self._multiple = label_maps, simulate, multiple
+        self._config = config
+        self._heads: dict[int, ScaledPair] = {}
 
-    def head(self, number: int, rng: np.random.Generator) -> Located:
+    def patch(self, number: int, rng: np.random.Generator) -> torch.Tensor:
         """Return one of the heads that patch `number` can be of."""
-        newest = self._kept - 1 + number // self._draws
-        for outdated in [head for head in self._heads if not 0 <= newest - head < self._kept]:
+        kept = self._config.data.heads_in_memory
+        newest = kept - 1 + number // self._config.data.draws_per_head
+        for outdated in [head for head in self._heads if not 0 <= newest - head < kept]:
             del self._heads[outdated]
-        return self._get(newest - int(rng.integers(self._kept)))
+        pair = self._get(newest - int(rng.integers(kept)))
+        return augment(pad_whole(pair, self._multiple), self._config.data.augmentation, rng)
 
-    def _get(self, head: int) -> Located:
+    def _get(self, head: int) -> ScaledPair:
         if head not in self._heads:
             label_map = self._label_maps[head % len(self._label_maps)]
             logger.debug("Simulating head %d, on %s", head, label_map.name)
-            self._heads[head] = locate(self._simulate(label_map, self._seed * 1_000_003 + head))
+            seed = self._config.seed * 1_000_003 + head
+            self._heads[head] = self._simulate(label_map, seed)
         return self._heads[head]
 
 
-def simulated_heads(
-    label_maps: Sequence[Path], config: TrainingConfig, normalisation: Normalisation, grid: Grid
-) -> SimulatedHeads | None:
-    """Return the heads that a configuration asks for, or None without label maps."""
+def simulated_patches(
+    label_maps: Sequence[Path], config: TrainingConfig, blueprint: Blueprint, multiple: int
+) -> SimulatedPatches | None:
+    """Return the patches that a configuration asks for, or None without label maps."""
     if not label_maps:
         return None
-
-    whole_on = None if config.data.patch_size else grid
-    return SimulatedHeads(
-        label_maps,
-        partial(_simulate, normalisation=normalisation, whole_on=whole_on),
-        kept=config.data.heads_in_memory,
-        draws_per_head=config.data.draws_per_head,
-        seed=config.seed,
+    data = config.data
+    if not data.patch_size:
+        return WholeHeads(label_maps, partial(_simulate_whole, blueprint), multiple, config)
+    settings = StreamSettings(
+        patch_size=data.patch_size,
+        enhancing_share=data.enhancing_share,
+        heads=data.heads_in_memory,
+        patches_per_head=data.draws_per_head,
     )
+    return StreamedPatches(PairStream(label_maps, settings, seed=config.seed))
 
 
-def _simulate(
-    label_map: Path, seed: int, *, normalisation: Normalisation, whole_on: Grid | None
-) -> ScaledPair:
-    pair = simulate_pair(label_map, seed, normalisation)
-    return pair if whole_on is None else on_network_grid(place_on_crop_grid(pair), whole_on)
+def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledPair:
+    pair = place_on_crop_grid(simulate_pair(label_map, seed, blueprint.normalisation))
+    return on_network_grid(pair, blueprint.grid)
 
 
 def place_on_crop_grid(pair: ScaledPair) -> ScaledPair:
@@ -106,7 +130,7 @@ def place_on_crop_grid(pair: ScaledPair) -> ScaledPair:
     starts = (low + high) // 2 - shape // 2
     starts[2] = high[2] + 10 - shape[2]
 
-    def place(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    def place(array: NDArray[Element]) -> NDArray[Element]:
         placed = np.zeros(CROP_GRID.shape, dtype=array.dtype)
         first = np.maximum(starts, 0)
         last = np.minimum(starts + shape, array.shape)

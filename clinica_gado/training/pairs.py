@@ -156,6 +156,13 @@ def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
     return ScaledPair(source, target, mask > 0.5)
 
 
+def pad_whole(pair: ScaledPair, multiple: int) -> Array:
+    """Return source, target and mask, `(3, X, Y, Z)`, padded with zeros as a network takes them."""
+    margins = [(n // 2, n - n // 2) for n in (-side % multiple for side in pair.source.shape)]
+    arrays = (pair.source, pair.target, pair.mask)
+    return np.stack([np.pad(array, margins).astype(np.float32) for array in arrays])
+
+
 def load_pair(path: Path) -> Pair:
     """Read a prepared pair and work out its target."""
     with np.load(path, allow_pickle=False) as arrays:

@@ -15,13 +15,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from clinica_gado.training.augmentation import augment
 from clinica_gado.training.losses import Batch
+from clinica_gado.training.pairs import pad_whole
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from clinica_gado.training.config import DataConfig
-    from clinica_gado.training.heads import SimulatedHeads
+    from clinica_gado.training.heads import SimulatedPatches
     from clinica_gado.training.pairs import ScaledPair
 
 BRAIN_STEP, ENHANCING_STEP = 4, 20
@@ -67,7 +68,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
     def __init__(
         self,
         real: Sequence[ScaledPair],
-        simulated: SimulatedHeads | None,
+        simulated: SimulatedPatches | None,
         config: DataConfig,
         *,
         multiple: int,
@@ -79,37 +80,30 @@ class PatchDataset(Dataset["torch.Tensor"]):
         self._simulated = simulated
         self._config, self._multiple, self._seed = config, multiple, seed
 
-    @property
-    def n_real(self) -> int:
-        """Number of real pairs."""
-        return len(self._real)
-
     def __getitem__(self, number: int) -> torch.Tensor:
         """Draw patch `number`."""
         rng = np.random.default_rng([self._seed, number])
-        located = self._source_of(number, rng)
-        pair = located.pair
-        cut = self._whole if not self._config.patch_size else self._around(located, rng)
-        arrays = np.stack([cut(array) for array in (pair.source, pair.target, pair.mask)])
-        return augment(arrays, self._config.augmentation, rng)
-
-    def _source_of(self, number: int, rng: np.random.Generator) -> Located:
         is_simulated = rng.random() < self._config.simulated_share
         if self._simulated is not None and (is_simulated or not self._real):
-            return self._simulated.head(number, rng)
+            return self._simulated.patch(number, rng)
+        located = self._real_pair(number)
+        if self._config.patch_size:
+            arrays = self._around(located, rng)
+        else:
+            arrays = pad_whole(located.pair, self._multiple)
+        return augment(arrays, self._config.augmentation, rng)
+
+    def _real_pair(self, number: int) -> Located:
         round_, position = divmod(number, len(self._real))
         order = np.random.default_rng([self._seed, 1, round_]).permutation(len(self._real))
         return self._real[order[position]]
 
-    def _around(self, located: Located, rng: np.random.Generator) -> _Cut:
+    def _around(self, located: Located, rng: np.random.Generator) -> NDArray[np.float32]:
         is_enhancing = rng.random() < self._config.enhancing_share
         centres = located.enhancing if is_enhancing else located.inside
-        return _Cut(centres[rng.integers(len(centres))], self._config.patch_size)
-
-    def _whole(self, array: NDArray[np.generic]) -> NDArray[np.float32]:
-        missing = [-side % self._multiple for side in array.shape]
-        margins = [(n // 2, n - n // 2) for n in missing]
-        return np.pad(array, margins).astype(np.float32)
+        cut = _Cut(centres[rng.integers(len(centres))], self._config.patch_size)
+        pair = located.pair
+        return np.stack([cut(array) for array in (pair.source, pair.target, pair.mask)])
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from clinica_gado.training.calibration import best_gain, scale_change
 from clinica_gado.training.config import TrainingConfig
 from clinica_gado.training.crossvalidation import Split, hold_out, split_folds
 from clinica_gado.training.devices import Devices, start_fabric
-from clinica_gado.training.heads import simulated_heads
+from clinica_gado.training.heads import simulated_patches
 from clinica_gado.training.loop import Course, train
 from clinica_gado.training.pairs import load_pair, prepare_pairs
 from clinica_gado.training.patches import PatchDataset
@@ -108,8 +108,12 @@ def prepare(request: TrainingRequest) -> list[Path]:
     """Prepare every pair that is learned from or judged by."""
     jobs = {}
     for visits in dict.fromkeys((request.visits_tsv, request.validation_tsv or request.visits_tsv)):
-        tables = {"contrast_tsv": request.contrast_tsv, "pairs_tsv": request.pairs_tsv}
-        selection = select(request.bids, visits_tsv=visits, **tables)
+        selection = select(
+            request.bids,
+            visits_tsv=visits,
+            contrast_tsv=request.contrast_tsv,
+            pairs_tsv=request.pairs_tsv,
+        )
         jobs.update({job.visit: job for job in selection.jobs})
     files = prepare_pairs(jobs.values(), request.cache, request.caps)
     if not files and not request.label_maps:
@@ -147,10 +151,12 @@ def train_split(
     torch.manual_seed(config.seed)
     network = blueprint.build()
     real = scaled_pairs(split.training, blueprint.normalisation, blueprint.grid, config.data.target)
-    heads = simulated_heads(request.label_maps, config, blueprint.normalisation, blueprint.grid)
-    if not real and heads is None:
+    simulated = simulated_patches(request.label_maps, config, blueprint, network.multiple)
+    if not real and simulated is None:
         raise TrainingError("All pairs are kept for validation: nothing is left to learn from.")
-    dataset = PatchDataset(real, heads, config.data, multiple=network.multiple, seed=config.seed)
+    dataset = PatchDataset(
+        real, simulated, config.data, multiple=network.multiple, seed=config.seed
+    )
     data = _names(request, split)
     course = Course(
         config, count_steps(config, len(real), fabric.world_size), folder, request.workers, data
@@ -204,6 +210,7 @@ def calibrate(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> 
     """Write the bundle again, complete, its change as strong as suits the whole real pairs."""
     facts = dict(bundle.card.training_data)
     if facts.get("complete"):
+        logger.info("%s is complete; --overwrite trains it anew.", bundle.folder)
         return bundle
     weights: Mapping[str, torch.Tensor] = bundle.load_network().state_dict()
     if files and bundle.card.output == "change" and config.validation.calibrate == "yes":

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clinica_gado.training.config import DataConfig
-from clinica_gado.training.heads import SimulatedHeads
+from clinica_gado.simulation.stream import Patch
+from clinica_gado.training.config import DataConfig, TrainingConfig
+from clinica_gado.training.heads import StreamedPatches, WholeHeads
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_batches
 
@@ -79,31 +80,42 @@ def test_loaded_batches_are_split_into_source_target_and_region():
     assert parts.source.shape == parts.target.shape == parts.region.shape == (2, 1, 16, 16, 16)
 
 
-def simulated(asked, kept=2):
+def simulated(asked):
     def simulate(label_map, seed):
         asked.append((label_map.name, seed))
         return pair(level=0.001 * seed)
 
-    maps = [Path("a"), Path("b")]
-    return SimulatedHeads(maps, simulate, kept=kept, draws_per_head=3, seed=0)
+    data = config(patch_size=0, heads_in_memory=2, draws_per_head=3)
+    return WholeHeads([Path("a"), Path("b")], simulate, 8, TrainingConfig(data=data))
 
 
 def test_heads_are_replaced_one_after_the_other_and_do_not_depend_on_history():
     asked: list[tuple[str, int]] = []
-    mixed = dataset([], simulated(asked))
+    mixed = dataset([], simulated(asked), patch_size=0)
     drawn = [mixed[number] for number in range(12)]
     assert len(asked) == len(set(asked)) > 3
     assert {name for name, _ in asked} == {"a", "b"}
-    anew = dataset([], simulated([]))
+    anew = dataset([], simulated([]), patch_size=0)
     assert torch.equal(drawn[11], anew[11])
 
 
 def test_the_share_of_simulated_patches_is_as_asked():
     asked: list[tuple[str, int]] = []
-    assert not any(
-        dataset(None, simulated(asked), simulated_share=0.0)[i] is None for i in range(9)
-    )
+    none = dataset(None, simulated(asked), patch_size=0, simulated_share=0.0)
+    assert [none[number].shape for number in range(9)]
     assert asked == []
-    half = dataset([pair(9.0)], simulated(asked), simulated_share=0.5)
-    n_real = sum(float(half[number][1].min()) == 9.0 for number in range(100))
+    half = dataset([pair(9.0)], simulated(asked), patch_size=0, simulated_share=0.5)
+    n_real = sum(float(half[number][1].max()) == 9.0 for number in range(100))
     assert 35 <= n_real <= 65
+
+
+def test_streamed_patches_come_on_the_scale_of_the_network():
+    class Stream:
+        def patch(self, number):
+            white = torch.full((8, 8, 8), 1.0)
+            return Patch(1.5 * white, white, torch.ones(8, 8, 8))
+
+    source, target, mask = dataset([], StreamedPatches(Stream()))[0]
+    assert 0.5 < float(target.mean()) < 0.7
+    assert torch.allclose(source, 1.5 * target)
+    assert (mask == 1).all()
