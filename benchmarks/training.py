@@ -73,13 +73,14 @@ def parse_options() -> argparse.Namespace:
 def variants_around(plain: Variant) -> list[Variant]:
     """Return the plain loop, what can be changed about it, and what the fast one scales like."""
     fast = replace(plain, bf16=True, channels_last=True)
+    smaller, larger = (max(32, round(plain.patch * f / 32) * 32) for f in (0.5, 1.5))
     return [
         plain,
         replace(plain, channels_last=True),
         replace(plain, bf16=True),
         fast,
         *(replace(fast, norm=norm) for norm in NORMS),
-        *(replace(fast, patch=patch) for patch in (plain.patch // 2, plain.patch * 3 // 2)),
+        *(replace(fast, patch=patch) for patch in (smaller, larger)),
         *(replace(fast, width=width) for width in (plain.width // 2, plain.width * 2)),
     ]
 
