@@ -17,6 +17,8 @@ from clinica_gado.errors import OutputError, SelectionError
 if TYPE_CHECKING:
     import pandas as pd
 
+SIGNIFICANT_DIGITS = 8
+"""Of numbers in tables: more than any measure has, fewer than the noise of floating point."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -75,7 +77,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_tsv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as TSV with `n/a` for missing values (the BIDS convention), atomically."""
     with atomic_path(path) as partial:
-        table.to_csv(partial, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+        table.to_csv(
+            partial,
+            sep="\t",
+            index=False,
+            na_rep="n/a",
+            lineterminator="\n",
+            float_format=f"%.{SIGNIFICANT_DIGITS}g",
+        )
 
 
 def read_table(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -142,7 +142,7 @@ def test_maps_lie_on_the_grid_of_their_image(first_run):
         assert image.shape == (169, 208, 179)
         values = image.get_fdata()
         assert values.min() >= 0
-        assert 0.5 < values.max() <= 1
+        assert 0.5 < values.max() < 1 + 1e-6  # the scale is a float32
 
 
 def test_the_report_is_one_file_that_asks_the_network_for_nothing(first_run):
