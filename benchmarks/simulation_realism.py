@@ -13,8 +13,10 @@ source. `ratio` needs no match: (source / reference) over the same in white matt
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -31,10 +33,12 @@ from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.dataset import scan_head
 from clinica_gado.simulation.labels import Tissue, load_label_map
 from clinica_gado.simulation.layers import FULL
-from clinica_gado.simulation.planning import Realism, plan_subject
+from clinica_gado.simulation.planning import Realism, SubjectSpec, plan_subject
 from clinica_gado.simulation.protocol import SimulationRequest, subjects
 
 SHELL_MM = 6
+SLICES = 60
+LEVELS = np.linspace(0.01, 0.99, 99)
 ENHANCES = 0.25
 ENHANCING = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
 REGIONS = ("grey matter", "white matter", "surface vessels", "deep vessels", "lesion")
@@ -52,6 +56,14 @@ class Pair:
     lesion: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Case:
+    """What was measured of a pair: numbers, and enhancement at `LEVELS` in each region."""
+
+    measures: dict[str, object]
+    quantiles: dict[str, NDArray[np.float64]]
+
+
 def main() -> None:
     """Measure all pairs; write the table of cases, its summary and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -59,19 +71,23 @@ def main() -> None:
     parser.add_argument("label_maps", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--heads", type=int, default=6)
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    rows, samples = [], {}
-    for pair in (*real_pairs(options.pairs), *simulated_pairs(options.label_maps, options.heads)):
-        measures, values = measure(pair)
-        rows.append({"case": pair.name, "kind": pair.kind, **measures})
-        samples[pair.name] = (pair.kind, values)
-        print(rows[-1], flush=True)
-    table = pd.DataFrame(rows)
+    tasks = [
+        *(partial(read_pair, path) for path in sorted(options.pairs.glob("*.npz"))),
+        *(partial(simulate_pair, spec) for spec in specs(options.label_maps, options.heads)),
+    ]
+    with ProcessPoolExecutor(options.workers) as pool:
+        cases = []
+        for case in pool.map(measure, tasks):
+            print(case.measures, flush=True)
+            cases.append(case)
+    table = pd.DataFrame([case.measures for case in cases])
     write_tsv(options.output / "simulation_realism_cases.tsv", table.round(4))
     summary = table.drop(columns="case").groupby("kind").agg(["median", "min", "max"]).T
     print(summary.round(3).to_string())
     write_tsv(options.output / "simulation_realism.tsv", tidy(summary))
-    draw(samples, options.output / "simulation_realism.png")
+    draw(cases, options.output / "simulation_realism.png")
 
 
 def tidy(summary: pd.DataFrame) -> pd.DataFrame:
@@ -79,19 +95,16 @@ def tidy(summary: pd.DataFrame) -> pd.DataFrame:
     return summary.round(3).rename_axis(["measure", "statistic"]).reset_index()
 
 
-def real_pairs(folder: Path) -> Iterator[Pair]:
-    """Read the prepared pairs."""
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            source, reference = (
-                arrays[name].astype(np.float32) for name in ("source", "reference")
-            )
-            lesion = arrays["lesion"] > 0 if "lesion" in arrays else np.zeros(source.shape, bool)
-        yield Pair(path.stem, "real", source, reference, lesion)
+def read_pair(path: Path) -> Pair:
+    """Read a prepared pair."""
+    with np.load(path, allow_pickle=False) as arrays:
+        source, reference = (arrays[name].astype(np.float32) for name in ("source", "reference"))
+        lesion = arrays["lesion"] > 0 if "lesion" in arrays else np.zeros(source.shape, bool)
+    return Pair(path.stem, "real", source, reference, lesion)
 
 
-def simulated_pairs(label_maps: Path, heads: int) -> Iterator[Pair]:
-    """Simulate brain-only pairs whose two images may differ in sequence."""
+def specs(label_maps: Path, heads: int) -> Iterator[SubjectSpec]:
+    """Yield persons whose brain-only images may differ in sequence."""
     request = SimulationRequest(
         label_maps,
         Path(),
@@ -101,23 +114,39 @@ def simulated_pairs(label_maps: Path, heads: int) -> Iterator[Pair]:
         style_change=True,
         lesions=("ring", "metastases"),
     )
-    for spec in subjects(request):
-        planned = plan_subject(spec)
-        head = build_head(load_label_map(spec.label_map), planned.parameters)
-        grid = Grid(tuple(head.tissue.shape), head.affine)
-        source, reference = (
-            scan_head(head, planned.parameters, image.scan, grid, image.noise_seed).numpy()
-            for image in planned.images
-        )
-        lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
-        for layer in head.layers:
-            if layer.tissue in ENHANCING:
-                lesion |= layer.fraction > FULL // 2
-        yield Pair(spec.participant_id, "simulated", source, reference, lesion.numpy())
+    return subjects(request)
 
 
-def measure(pair: Pair) -> tuple[dict[str, float], dict[str, Volume]]:
-    """Return the measures of a pair, and the enhancement of the voxels of each region."""
+def simulate_pair(spec: SubjectSpec) -> Pair:
+    """Simulate a pair on the grid of its label map."""
+    planned = plan_subject(spec)
+    head = build_head(load_label_map(spec.label_map), planned.parameters)
+    grid = Grid(tuple(head.tissue.shape), head.affine)
+    source, reference = (
+        scan_head(head, planned.parameters, image.scan, grid, image.noise_seed).numpy()
+        for image in planned.images
+    )
+    lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
+    for layer in head.layers:
+        if layer.tissue in ENHANCING:
+            lesion |= layer.fraction > FULL // 2
+    return Pair(spec.participant_id, "simulated", source, reference, lesion.numpy())
+
+
+def middle(pair: Pair) -> Pair:
+    """Cut to the bounding box of the brain and to `SLICES` axial slices around its middle."""
+    (x, y, z) = ndimage.find_objects((pair.source > 0).astype(np.uint8))[0]
+    centre = (z.start + z.stop) // 2
+    box = (x, y, slice(max(z.start, centre - SLICES // 2), centre + SLICES // 2))
+    return replace(
+        pair, source=pair.source[box], reference=pair.reference[box], lesion=pair.lesion[box]
+    )
+
+
+def measure(make: Callable[[], Pair]) -> Case:
+    """Return the measures of a pair, and the quantiles of enhancement in each region."""
+    torch.set_num_threads(1)
+    pair = middle(make())
     mask = (pair.source > 0) & (pair.reference > 0)
     matched = match_intensity(pair.reference, pair.source, mask)
     regions = find_regions(pair, mask)
@@ -129,7 +158,8 @@ def measure(pair: Pair) -> tuple[dict[str, float], dict[str, Volume]]:
     for name in ("surface vessels", "deep vessels"):
         regions[name] &= enhancement > ENHANCES
     values = {name: enhancement[where] for name, where in regions.items() if where.sum() > 20}
-    measures = {"grey matter ratio": float(np.median(ratio[regions["grey matter"]]))}
+    measures: dict[str, object] = {"case": pair.name, "kind": pair.kind}
+    measures["grey matter ratio"] = float(np.median(ratio[regions["grey matter"]]))
     measures["white matter noise"] = float(values["white matter"].std())
     for name in ("surface vessels", "deep vessels"):
         measures[f"{name} % of brain"] = 100 * float(regions[name].sum() / mask.sum())
@@ -140,14 +170,15 @@ def measure(pair: Pair) -> tuple[dict[str, float], dict[str, Volume]]:
         measures["lesion enhancement median"] = float(np.median(values["lesion"]))
         measures["lesion enhancement 95 %"] = float(np.quantile(values["lesion"], 0.95))
         measures["lesion ratio median"] = float(np.median(ratio[regions["lesion"]]))
-    return measures, values
+    quantiles = {name: np.quantile(chosen, LEVELS) for name, chosen in values.items()}
+    return Case(measures, quantiles)
 
 
 def find_regions(pair: Pair, mask: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
     """Split the brain by intensity of the reference and by depth; lesions and their rim apart."""
     around = ndimage.maximum_filter(pair.lesion, 7)
     deep = ndimage.minimum_filter(mask, 2 * SHELL_MM + 1)
-    dark, bright = class_borders(pair.reference[deep])
+    dark, bright = class_borders(pair.reference[deep][::7])
     healthy = mask & ~around
     return {
         "grey matter": healthy & deep & (pair.reference > dark) & (pair.reference < bright),
@@ -168,19 +199,18 @@ def class_borders(values: Volume) -> tuple[float, float]:
     return float(borders[0]), float(borders[1])
 
 
-def draw(samples: dict[str, tuple[str, dict[str, Volume]]], path: Path) -> None:
+def draw(cases: list[Case], path: Path) -> None:
     """Draw the cumulative distributions of enhancement, one line a case."""
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(REGIONS), figsize=(15, 3), sharey=True, layout="tight")
-    levels = np.linspace(0.01, 0.99, 99)
     colours = {"real": "tab:blue", "simulated": "tab:orange"}
     for axis, region in zip(axes, REGIONS, strict=True):
-        for kind, values in samples.values():
-            if region in values:
-                quantiles = np.quantile(values[region], levels)
-                axis.plot(quantiles, levels, color=colours[kind], alpha=0.6, linewidth=1)
+        for case in cases:
+            if region in case.quantiles:
+                colour = colours[str(case.measures["kind"])]
+                axis.plot(case.quantiles[region], LEVELS, color=colour, alpha=0.6, linewidth=1)
         axis.set(title=region, xlabel="enhancement / white matter")
     for kind, colour in colours.items():
         axes[0].plot([], [], color=colour, label=kind)

@@ -17,13 +17,18 @@ LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 
 @dataclass(frozen=True)
 class VesselParameters:
-    """Tubes through the subarachnoid space; radii in mm grow with the vessels they drain."""
+    """Tubes through the subarachnoid space; radii in mm grow with the vessels they drain.
+
+    `pial_fraction` is the mean share of a voxel on the brain's surface that veins too thin to be
+    drawn one by one take up.
+    """
 
     seed: int
     veins: int
     arteries: int
     twig_radius_mm: float
     largest_radius_mm: float
+    pial_fraction: float
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,11 @@ def sample_vessels(rng: np.random.Generator) -> VesselParameters:
     """Draw the number and calibre of cortical veins and arteries."""
     return VesselParameters(
         seed=_seed(rng),
-        veins=int(rng.integers(90, 160)),
-        arteries=int(rng.integers(50, 90)),
+        veins=int(rng.integers(300, 600)),
+        arteries=int(rng.integers(120, 260)),
         twig_radius_mm=_uniform(rng, 0.45, 0.7),
-        largest_radius_mm=_uniform(rng, 1.4, 1.9),
+        largest_radius_mm=_uniform(rng, 1.5, 2.1),
+        pial_fraction=_uniform(rng, 0.04, 0.16),
     )
 
 
@@ -155,7 +156,7 @@ def sample_acquisition(rng: np.random.Generator, geometry: Geometry) -> Acquisit
         bias=tuple(round(float(value), 4) for value in rng.normal(0.0, 0.07, size=9)),
         signal_to_noise=_uniform(rng, 25.0, 60.0),
         blur_mm=_uniform(rng, 0.9, 1.5),
-        inflow=_uniform(rng, 0.0, 0.5),
+        inflow=_uniform(rng, 0.0, 0.8),
     )
 
 
@@ -174,7 +175,7 @@ def add_artefacts(
 
 def sample_brain_mask(rng: np.random.Generator) -> BrainMask:
     """Draw how generously, and how unevenly, a skull-strip cuts."""
-    return BrainMask(_uniform(rng, -0.5, 2.5), _uniform(rng, 0.3, 1.2), _seed(rng))
+    return BrainMask(_uniform(rng, -0.5, 4.0), _uniform(rng, 0.3, 1.2), _seed(rng))
 
 
 def _sample_motion(rng: np.random.Generator) -> Motion:
@@ -194,7 +195,7 @@ def _sample_ghosting(rng: np.random.Generator) -> Ghosting:
 
 def _sample_agent(rng: np.random.Generator) -> ContrastAgent:
     r1 = _uniform(rng, 3.2, 4.9)
-    return ContrastAgent(r1, round(1.2 * r1, 4), _uniform(rng, 3.0, 10.0))
+    return ContrastAgent(r1, round(1.2 * r1, 4), _uniform(rng, 1.5, 8.0))
 
 
 def _sample_uptake(rng: np.random.Generator) -> dict[str, float]:

@@ -208,7 +208,7 @@ def render_patch(head: Head, draw: PatchDraw) -> Patch:
         image = rician(_degrade(signal, draw, acquisition) * field, noise)
         images.append((image if keep is None else image * keep).flip(draw.mirrored))
     mask = torch.ones_like(images[0]) if keep is None else keep.flip(draw.mirrored).float()
-    return Patch(*images, mask)
+    return Patch(images[0], images[1], mask)
 
 
 def _degrade(

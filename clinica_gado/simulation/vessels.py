@@ -22,9 +22,11 @@ from clinica_gado.simulation.labels import (
 )
 from clinica_gado.simulation.morphology import within
 from clinica_gado.simulation.parameters import VesselParameters
+from clinica_gado.simulation.texture import smooth_noise
 
 _NO_PREDECESSOR = -9999
 _REACH_MM = 3
+_PIAL_SPREAD = 0.7
 Indices = NDArray[np.int64]
 
 
@@ -43,7 +45,10 @@ def vessel_fractions(head: LabelMap, parameters: VesselParameters) -> tuple[Floa
             load = _tree_load(graph, space, reached, rng.choice(tips, count))
             _paint_tubes(fraction, load, parameters)
         trees.append(fraction)
-    return trees[0], trees[1]
+    capillary = parameters.pial_fraction * np.maximum(
+        1.0 + _PIAL_SPREAD * smooth_noise(space.shape, parameters.seed, sigma_mm=2.0), 0.0
+    )
+    return np.maximum(trees[0], (capillary * pial).astype(np.float32)), trees[1]
 
 
 def _rank(space: BoolArray) -> Indices:
