@@ -63,8 +63,8 @@ def test_settings_are_changed_by_name_whatever_their_section():
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ({"netwrok": {}}, "netwrok"),
-        ({"network": {"widht": 3}}, "network.widht"),
+        ({"netz": {}}, "netz"),
+        ({"network": {"breadth": 3}}, "network.breadth"),
         ({"network": {"width": 0}}, "width must be above 0"),
         ({"network": {"width": 2.5}}, "width must be a number"),
         ({"network": {"grid": "mni-2mm"}}, "grid must be one of"),
