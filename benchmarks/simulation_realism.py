@@ -128,8 +128,8 @@ def simulate_pair(spec: SubjectSpec) -> Pair:
     )
     lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
     for layer in head.layers:
-        if layer.tissue in ENHANCING:
-            lesion |= layer.fraction > FULL // 2
+        is_filled = layer.fraction > FULL // 2
+        lesion = lesion | is_filled if layer.tissue in ENHANCING else lesion & ~is_filled
     return Pair(spec.participant_id, "simulated", source, reference, lesion.numpy())
 
 

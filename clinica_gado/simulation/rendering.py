@@ -70,12 +70,12 @@ def tissue_signal(
 ) -> Table:
     """Return the signal per tissue, indexed by `Tissue`.
 
-    A share `inflow` of the arterial blood, and half as much of the venous, has just entered the
-    slab: bright in a gradient echo, gone in a spin echo.
+    A share `inflow` of the arterial blood, and a quarter of that of the venous, has just entered
+    the slab: bright in a gradient echo, gone in a spin echo.
     """
     values = tissue_values(parameters, dose_mmol_per_kg)
     signal = sequence.signal(values).copy()
-    for tissue, share in ((Tissue.ARTERIAL_BLOOD, inflow), (Tissue.BLOOD, 0.5 * inflow)):
+    for tissue, share in ((Tissue.ARTERIAL_BLOOD, inflow), (Tissue.BLOOD, 0.25 * inflow)):
         signal[tissue] = sequence.flowing(values, share)[tissue]
     return signal
 

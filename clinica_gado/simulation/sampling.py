@@ -72,8 +72,8 @@ def sample_vessels(rng: np.random.Generator) -> VesselParameters:
         seed=_seed(rng),
         veins=int(rng.integers(300, 600)),
         arteries=int(rng.integers(120, 260)),
-        twig_radius_mm=_uniform(rng, 0.45, 0.7),
-        largest_radius_mm=_uniform(rng, 1.5, 2.1),
+        twig_radius_mm=_uniform(rng, 0.55, 0.9),
+        largest_radius_mm=_uniform(rng, 1.6, 2.4),
         pial_fraction=_uniform(rng, 0.04, 0.16),
     )
 
@@ -156,7 +156,7 @@ def sample_acquisition(rng: np.random.Generator, geometry: Geometry) -> Acquisit
         bias=tuple(round(float(value), 4) for value in rng.normal(0.0, 0.07, size=9)),
         signal_to_noise=_uniform(rng, 25.0, 60.0),
         blur_mm=_uniform(rng, 0.9, 1.5),
-        inflow=_uniform(rng, 0.0, 0.8),
+        inflow=round(0.6 * float(rng.uniform()) ** 2, 4),
     )
 
 
