@@ -31,23 +31,28 @@ def segment_images(images: Sequence[Path], segmenter: Segmenter) -> Mapping[Path
     -------
     For each image that failed, the reason in one line.
     """
-    settings = json.loads(json.dumps(segmenter.describe()))  # as a sidecar gives them back
-    waiting = [path for path in images if not is_segmented(path, segmenter.name, settings)]
+    request = describe_engine(segmenter)
+    waiting = [path for path in images if not is_segmented(path, request)]
 
     def save(image: Path, maps: TissueMaps) -> None:
-        _save(image, maps, {"Engine": segmenter.name, "Settings": settings})
+        _save(image, maps, request)
 
     return segmenter.segment(waiting, save) if waiting else {}
 
 
-def is_segmented(image: Path, engine: str, settings: Mapping[str, Any]) -> bool:
+def describe_engine(segmenter: Segmenter) -> dict[str, Any]:
+    """Return what decides maps beside the image, in the form in which a sidecar gives it back."""
+    settings = json.loads(json.dumps(segmenter.describe()))
+    return {"Engine": segmenter.name, "Settings": settings}
+
+
+def is_segmented(image: Path, request: Mapping[str, Any]) -> bool:
     """Tell whether the maps of an image are there: same bytes, engine and settings."""
     paths = segmentation_paths(image)
     sidecar = read_sidecar(paths.sidecar)
     if sidecar is None or not all(path.is_file() for path in paths.maps.values()):
         return False
-    request = {"Engine": engine, "Settings": settings, "ImageSha256": sha256_of(image)}
-    return request.items() <= sidecar.items()
+    return {**request, "ImageSha256": sha256_of(image)}.items() <= sidecar.items()
 
 
 def _save(image: Path, maps: TissueMaps, request: Mapping[str, Any]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,9 +12,7 @@ from clinica_gado.outcomes import FAILED, Outcome, attempt
 from clinica_gado.validation.measures import image_paths, is_measured, measure_visit
 from clinica_gado.validation.reference import align_reference
 from clinica_gado.validation.settings import ValidationSettings
-from clinica_gado.validation.tissue import is_segmented, segment_images
-
-logger = logging.getLogger(__name__)
+from clinica_gado.validation.tissue import describe_engine, is_segmented, segment_images
 
 
 def is_validated(job: Job, settings: ValidationSettings) -> bool:
@@ -24,8 +20,8 @@ def is_validated(job: Job, settings: ValidationSettings) -> bool:
     images = image_paths(job, settings.caps)
     segmenter = settings.segmenter()
     if segmenter is not None:
-        wanted = json.loads(json.dumps(segmenter.describe()))
-        if not all(is_segmented(path, segmenter.name, wanted) for path in images.values()):
+        request = describe_engine(segmenter)
+        if not all(is_segmented(path, request) for path in images.values()):
             return False
     has_reference = job.reference is None or reference_paths(settings.caps, job).image.is_file()
     return has_reference and is_measured(job, settings.caps)
