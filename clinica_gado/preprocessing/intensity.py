@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 from scipy.optimize import isotonic_regression
 
 if TYPE_CHECKING:
@@ -36,15 +37,24 @@ def match_intensity(
     The whole image, mapped, (X, Y, Z); zero stays zero.
     """
     values, wanted = image[mask], reference[mask]
-    kept = np.ones(values.shape, dtype=bool)
-    for _ in range(N_ROUNDS):
-        knots, levels = _conditional_median(values[kept], wanted[kept])
-        residual = wanted - np.interp(values, knots, levels)
-        spread = _MAD_TO_SD * float(np.median(np.abs(residual[kept])))
-        kept = np.abs(residual) <= OUTLIER_SD * spread
+    (knots, levels), _ = _fit_median(values, wanted)
     matched = np.interp(image, knots, levels).astype(np.float32)
     matched[image == 0] = 0.0
     return matched
+
+
+def _fit_median(
+    values: NDArray[np.float32], wanted: NDArray[np.float32]
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the knots and levels of the map, and how far voxels depart from it, in robust SD."""
+    departure = np.zeros(values.shape)
+    for _ in range(N_ROUNDS):
+        kept = np.abs(departure) <= OUTLIER_SD
+        knots, levels = _conditional_median(values[kept], wanted[kept])
+        residual = wanted - np.interp(values, knots, levels)
+        spread = _MAD_TO_SD * float(np.median(np.abs(residual[kept])))
+        departure = residual / max(spread, np.finfo(np.float32).tiny)
+    return (knots, levels), departure
 
 
 def _conditional_median(
@@ -73,3 +83,72 @@ def _extended(
     last = (levels[-1] - levels[-1 - span]) / (knots[-1] - knots[-1 - span])
     ends = (levels[0] - first * (knots[0] - lowest), levels[-1] + last * (highest - knots[-1]))
     return np.array([lowest, *knots, highest]), np.array([ends[0], *levels, ends[1]])
+
+
+STYLE_SMOOTHING_VOXELS = 1.5
+"""Where two images differ in noise and slices, voxels agree only after some smoothing."""
+STYLE_INSET_VOXELS = 4
+"""The rim of a brain mask, where images are cut differently, is left out of the style."""
+
+
+def transfer_style(
+    image: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Give `image` the intensities of `reference` and keep its contrast between tissues.
+
+    Quantiles of the two are brought together, over the voxels of the mask that do not enhance: those
+    no brighter than `match_intensity` makes them. That map itself makes the error smallest and so
+    pulls noisy voxels to the mean: grey and white matter of a noisy pair come out nearly alike.
+    Here their order and their spread are kept.
+
+    Parameters
+    ----------
+    image, reference : (X, Y, Z), on one grid; `reference` may hold contrast agent.
+    mask : (X, Y, Z), where both were acquired.
+
+    Returns
+    -------
+    The whole image, mapped, (X, Y, Z), not below 0.
+    """
+    inner = ndimage.binary_erosion(mask, iterations=STYLE_INSET_VOXELS)
+    inner = inner if inner.any() else mask
+    values, wanted = (
+        smooth_inside(array, mask, STYLE_SMOOTHING_VOXELS)[inner] for array in (image, reference)
+    )
+    _, departure = _fit_median(values, wanted)
+    kept = departure <= OUTLIER_SD
+    knots, levels = _quantile_map(values[kept], wanted[kept])
+    return np.maximum(np.interp(image, knots, levels), 0).astype(np.float32)
+
+
+def smooth_inside(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], sigma: float
+) -> NDArray[np.float32]:
+    """Smooth the voxels of a mask by a Gaussian, `sigma` voxels, without those outside; 0 there."""
+    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
+    smooth = ndimage.gaussian_filter(np.where(mask, image, np.float32(0)), sigma)
+    divided = np.divide(smooth, weight, out=np.zeros_like(smooth), where=mask)
+    return divided.astype(np.float32)
+
+
+def _quantile_map(
+    values: NDArray[np.float32], wanted: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return knots and levels of the map that makes the quantiles of `values` those of `wanted`.
+
+    Below, it goes on with the slope of the lowest eighth, down to 0 at the image's 0; above, in
+    proportion at most, for what lies there is fat or noise.
+    """
+    shares = np.linspace(0, 1, N_BINS + 1)
+    knots, first = np.unique(np.quantile(values, shares), return_index=True)
+    levels = np.quantile(wanted, shares)[first]
+    span = max(len(knots) // 8, 1)
+    if len(knots) <= span:
+        return knots, levels
+    low = (levels[span] - levels[0]) / (knots[span] - knots[0])
+    high = (levels[-1] - levels[-1 - span]) / (knots[-1] - knots[-1 - span])
+    high = min(high, levels[-1] / knots[-1])
+    start = max(levels[0] - low * knots[0], 0.0)
+    return np.array([0, *knots, 2 * knots[-1]]), np.array(
+        [start, *levels, levels[-1] + high * knots[-1]]
+    )

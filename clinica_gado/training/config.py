@@ -49,6 +49,9 @@ class DataConfig:
     simulated_share: float = _setting(
         0.4, "Share of patches from simulated heads, where there are real pairs as well."
     )
+    unenhanced_share: float = _setting(
+        0.15, "Share of simulated patches that have no agent at all, and are to stay as they are."
+    )
     draws_per_head: int = _setting(64, "Simulated patches after which a new head is simulated.")
     heads_in_memory: int = _setting(4, "Simulated heads that patches are drawn from at a time.")
     augmentation: Literal["clinical", "mirror", "none"] = _setting(
@@ -166,7 +169,7 @@ _POSITIVE = (
     *("width", "levels", "batch_size", "draws_per_head", "heads_in_memory", "steps"),
     *("learning_rate", "accumulate", "enhancement_weight", "validate_every"),
 )
-_SHARES = ("enhancing_share", "simulated_share", "warm_up", "ema_decay")
+_SHARES = ("enhancing_share", "simulated_share", "unenhanced_share", "warm_up", "ema_decay")
 
 
 def _out_of_range(config: TrainingConfig) -> list[str]:

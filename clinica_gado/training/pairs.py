@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from clinica_gado.caps import reference_paths, removal_paths
 from clinica_gado.errors import InputImageError, RegistrationError
@@ -17,10 +16,10 @@ from clinica_gado.files import atomic_path
 from clinica_gado.inference.grid import resample
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import read_volume
-from clinica_gado.preprocessing.intensity import match_intensity
 from clinica_gado.preprocessing.linear import correct_bias, resample_to_grid, run_linear
 from clinica_gado.preprocessing.rigid import align_rigidly
 from clinica_gado.preprocessing.templates import is_brain_only, load_template
+from clinica_gado.training.target import remove_enhancement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,14 +33,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
-
-ENHANCEMENT_SD = 2.5
-"""A voxel enhances when it is brighter than its match by more robust standard deviations."""
-EDGE_SD = 1.0
-"""A neighbour of an enhancing voxel shares its contrast agent by partial volume from here on."""
-MIN_ENHANCING_VOXELS = 8
-"""Smaller isolated groups of bright voxels are noise, not vessels."""
-_MAD_TO_SD = 1.4826
 
 
 @dataclass(frozen=True)
@@ -170,25 +161,3 @@ def load_pair(path: Path) -> Pair:
     mask = (source > 0) & (reference > 0)
     target = remove_enhancement(source, reference, mask)
     return Pair(path.stem, source, reference, target, mask)
-
-
-def remove_enhancement(
-    source: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Take the contrast agent, and nothing else, out of `source`.
-
-    The real non-enhanced image often comes from another sequence, with other slices and noise; a
-    network trained to hit it learns that style. Here the reference is first given the intensities
-    of the source (`match_intensity`); where the source is then brighter than it by more than the
-    spread of the match, it takes the matched value, elsewhere it stays as it is.
-    """
-    matched = match_intensity(reference, source, mask)
-    excess = source - matched
-    centre = float(np.median(excess[mask]))
-    spread = _MAD_TO_SD * float(np.median(np.abs(excess[mask] - centre)))
-    enhancing = mask & (excess > ENHANCEMENT_SD * spread)
-    groups, n_groups = ndimage.label(enhancing, structure=np.ones((3, 3, 3)))
-    sizes = ndimage.sum_labels(enhancing, groups, np.arange(n_groups + 1))
-    enhancing &= sizes[groups] >= MIN_ENHANCING_VOXELS
-    edge = ndimage.binary_dilation(enhancing) & mask & (excess > EDGE_SD * spread)
-    return np.where(enhancing | edge, matched, source).astype(np.float32)

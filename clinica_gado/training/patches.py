@@ -85,7 +85,9 @@ class PatchDataset(Dataset["torch.Tensor"]):
         rng = np.random.default_rng([self._seed, number])
         is_simulated = rng.random() < self._config.simulated_share
         if self._simulated is not None and (is_simulated or not self._real):
-            return self._simulated.patch(number, rng)
+            is_plain = rng.random() < self._config.unenhanced_share
+            patch = self._simulated.patch(number, rng)
+            return patch[[1, 1, 2]] if is_plain else patch
         located = self._real_pair(number)
         if self._config.patch_size:
             arrays = self._around(located, rng)

@@ -16,6 +16,7 @@ from clinica_gado.files import atomic_path
 from clinica_gado.inference.normalisation import card_of
 from clinica_gado.preprocessing.templates import template_brain
 from clinica_gado.training.pairs import ScaledPair, load_pair, on_network_grid, scale_pair
+from clinica_gado.training.target import DEFINITION
 
 if TYPE_CHECKING:
     from clinica_gado.inference.normalisation import MinMax, PercentileMedian
@@ -33,7 +34,8 @@ def scaled_pairs(
 
     They are kept beside the prepared pairs, in a folder for each scale, grid and target.
     """
-    key = json.dumps([card_of(normalisation), asdict(grid), target], sort_keys=True)
+    definition = DEFINITION if target == "remapped" else {}
+    key = json.dumps([card_of(normalisation), asdict(grid), definition], sort_keys=True)
     name = f"{target}-{grid.name}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     return [_scaled_pair(file, file.parent / name, normalisation, grid, target) for file in files]
 

@@ -109,6 +109,12 @@ def test_the_share_of_simulated_patches_is_as_asked():
     assert 35 <= n_real <= 65
 
 
+def test_some_simulated_patches_have_no_agent_and_are_to_stay_as_they_are():
+    mixed = dataset([], simulated([]), patch_size=0, unenhanced_share=0.3, augmentation="none")
+    drawn = [mixed[number] for number in range(100)]
+    assert 15 <= sum(torch.equal(source, target) for source, target, _ in drawn) <= 45
+
+
 def test_streamed_patches_come_on_the_scale_of_the_network():
     class Stream:
         def patch(self, number):
