@@ -16,6 +16,7 @@ N_ROUNDS = 3
 OUTLIER_SD = 2.5
 """A voxel further from the map than so many robust standard deviations is left out of it."""
 _MAD_TO_SD = 1.4826
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 def match_intensity(
@@ -53,7 +54,7 @@ def _fit_median(
         knots, levels = _conditional_median(values[kept], wanted[kept])
         residual = wanted - np.interp(values, knots, levels)
         spread = _MAD_TO_SD * float(np.median(np.abs(residual[kept])))
-        departure = residual / max(spread, np.finfo(np.float32).tiny)
+        departure = residual / max(spread, _TINY)
     return (knots, levels), departure
 
 
@@ -96,7 +97,7 @@ def transfer_style(
 ) -> NDArray[np.float32]:
     """Give `image` the intensities of `reference` and keep its contrast between tissues.
 
-    Quantiles of the two are brought together, over the voxels of the mask that do not enhance: those
+    Quantiles of the two are brought together, over the voxels of the mask without enhancement: those
     no brighter than `match_intensity` makes them. That map itself makes the error smallest and so
     pulls noisy voxels to the mean: grey and white matter of a noisy pair come out nearly alike.
     Here their order and their spread are kept.
