@@ -97,7 +97,7 @@ def transfer_style(
 ) -> NDArray[np.float32]:
     """Give `image` the intensities of `reference` and keep its contrast between tissues.
 
-    Quantiles of the two are brought together, over the voxels of the mask without enhancement: those
+    Quantiles of the two are brought together, over voxels of the mask without enhancement: those
     no brighter than `match_intensity` makes them. That map itself makes the error smallest and so
     pulls noisy voxels to the mean: grey and white matter of a noisy pair come out nearly alike.
     Here their order and their spread are kept.
@@ -141,8 +141,8 @@ def _quantile_map(
     proportion at most, for what lies there is fat or noise.
     """
     shares = np.linspace(0, 1, N_BINS + 1)
-    knots, first = np.unique(np.quantile(values, shares), return_index=True)
-    levels = np.quantile(wanted, shares)[first]
+    knots, first = np.unique(np.quantile(values, shares).astype(np.float64), return_index=True)
+    levels = np.quantile(wanted, shares).astype(np.float64)[first]
     span = max(len(knots) // 8, 1)
     if len(knots) <= span:
         return knots, levels
@@ -150,6 +150,5 @@ def _quantile_map(
     high = (levels[-1] - levels[-1 - span]) / (knots[-1] - knots[-1 - span])
     high = min(high, levels[-1] / knots[-1])
     start = max(levels[0] - low * knots[0], 0.0)
-    return np.array([0, *knots, 2 * knots[-1]]), np.array(
-        [start, *levels, levels[-1] + high * knots[-1]]
-    )
+    ends = (start, levels[-1] + high * knots[-1])
+    return np.array([0, *knots, 2 * knots[-1]]), np.array([ends[0], *levels, ends[1]])
