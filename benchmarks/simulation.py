@@ -62,7 +62,7 @@ def main() -> None:
 
 def plain_draw(draw: PatchDraw) -> PatchDraw:
     """Leave out what `plain` does not do."""
-    acquisition = replace(draw.scan.acquisition, ghosting=None)
+    acquisition = replace(draw.scan.acquisition, ghosting=None, motion=None)
     return replace(draw, scan=replace(draw.scan, acquisition=acquisition), mirrored=())
 
 

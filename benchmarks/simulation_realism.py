@@ -1,13 +1,14 @@
 """How much simulated and real pairs enhance, region by region, in one table and one figure.
 
-    python benchmarks/simulation_realism.py PAIRS LABEL_MAPS OUTPUT [--heads 6]
+    python benchmarks/simulation_realism.py BIDS LABEL_MAPS OUTPUT [--heads 6]
 
-PAIRS holds .npz files of skull-stripped pairs on one 1 mm grid: arrays `source` (with agent) and
-`reference` (without) as `clinica-gado train` caches them and, where lesions are labelled, `lesion`
-(enhancing part, 0/1). Simulated pairs are brain-only, of the heads 1, 2 and so on, and go through
-the same measurement. In real pairs the two images often differ in sequence: enhancement is what the
-source has above the reference after `match_intensity`, over the median of white matter in the
-source. `ratio` needs no match: (source / reference) over the same in white matter.
+BIDS holds skull-stripped pairs, T1w and ce-gadolinium_T1w on one 1 mm grid, of the participants
+`sub-train*`; `derivatives/lesions` the labels of lesions, of which 3 and 4 enhance. Simulated pairs
+are brain-only, of the heads 1, 2 and so on, and go through the same measurement. In real pairs the
+two images often differ in sequence: enhancement is what the source has above the reference after
+`match_intensity`, over the median of white matter in the source. `ratio` needs no match: (source /
+reference) over the same in white matter. The rim, where dura is as far as the skull-strip left it,
+is the outermost 2 mm of the mask.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 import matplotlib
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import torch
@@ -36,12 +38,17 @@ from clinica_gado.simulation.layers import FULL
 from clinica_gado.simulation.planning import Realism, SubjectSpec, plan_subject
 from clinica_gado.simulation.protocol import SimulationRequest, subjects
 
+SESSION = "ses-M000"
+CE = "sub-train*_ce-gadolinium_T1w.nii.gz"
+ENHANCING_LABELS = (3, 4)
 SHELL_MM = 6
+RIM_MM = 2
 SLICES = 60
 LEVELS = np.linspace(0.01, 0.99, 99)
 ENHANCES = 0.25
+VISIBLE = 0.2
 ENHANCING = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
-REGIONS = ("grey matter", "white matter", "surface vessels", "deep vessels", "lesion")
+REGIONS = ("grey matter", "white matter", "rim", "surface vessels", "deep vessels", "lesion")
 Volume = NDArray[np.float32]
 
 
@@ -67,14 +74,14 @@ class Case:
 def main() -> None:
     """Measure all pairs; write the table of cases, its summary and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", type=Path)
+    parser.add_argument("bids", type=Path)
     parser.add_argument("label_maps", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--heads", type=int, default=6)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     tasks = [
-        *(partial(read_pair, path) for path in sorted(options.pairs.glob("*.npz"))),
+        *(partial(read_pair, path) for path in sorted(options.bids.glob(f"*/{SESSION}/anat/{CE}"))),
         *(partial(simulate_pair, spec) for spec in specs(options.label_maps, options.heads)),
     ]
     with ProcessPoolExecutor(options.workers) as pool:
@@ -87,7 +94,7 @@ def main() -> None:
     summary = table.drop(columns="case").groupby("kind").agg(["median", "min", "max"]).T
     print(summary.round(3).to_string())
     write_tsv(options.output / "simulation_realism.tsv", tidy(summary))
-    draw(cases, options.output / "simulation_realism.png")
+    draw(cases, options.output / "simulation_realism.webp")
 
 
 def tidy(summary: pd.DataFrame) -> pd.DataFrame:
@@ -96,11 +103,22 @@ def tidy(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_pair(path: Path) -> Pair:
-    """Read a prepared pair."""
-    with np.load(path, allow_pickle=False) as arrays:
-        source, reference = (arrays[name].astype(np.float32) for name in ("source", "reference"))
-        lesion = arrays["lesion"] > 0 if "lesion" in arrays else np.zeros(source.shape, bool)
-    return Pair(path.stem, "real", source, reference, lesion)
+    """Read a pair by the path of the image with agent, and where its lesion enhances."""
+    participant_id = path.name.split("_")[0]
+    labels = path.parents[3] / "derivatives" / "lesions" / path.relative_to(path.parents[3])
+    labels = labels.with_name(path.name.replace("ce-gadolinium_T1w", "desc-lesion_dseg"))
+    plain = path.with_name(path.name.replace("ce-gadolinium_", ""))
+    source, reference = (load(name) for name in (path, plain))
+    lesion = np.zeros(source.shape, dtype=bool)
+    if labels.is_file():
+        lesion = np.isin(load(labels), ENHANCING_LABELS)
+    return Pair(participant_id, "real", source, reference, lesion)
+
+
+def load(path: Path) -> Volume:
+    """Read an image in RAS order."""
+    image = nib.as_closest_canonical(nib.load(path))
+    return np.asarray(image.get_fdata(dtype=np.float32))
 
 
 def specs(label_maps: Path, heads: int) -> Iterator[SubjectSpec]:
@@ -118,9 +136,12 @@ def specs(label_maps: Path, heads: int) -> Iterator[SubjectSpec]:
 
 
 def simulate_pair(spec: SubjectSpec) -> Pair:
-    """Simulate a pair on the grid of its label map."""
+    """Simulate the axial slices that are measured, on the grid of the label map."""
     planned = plan_subject(spec)
-    head = build_head(load_label_map(spec.label_map), planned.parameters)
+    whole = build_head(load_label_map(spec.label_map), planned.parameters)
+    heights = np.flatnonzero((whole.brain > FULL // 2).any(dim=0).any(dim=0).numpy())
+    low = (heights[0] + heights[-1] + 1) // 2 - SLICES // 2
+    head = whole.crop((slice(None), slice(None), slice(low, low + SLICES)))
     grid = Grid(tuple(head.tissue.shape), head.affine)
     source, reference = (
         scan_head(head, planned.parameters, image.scan, grid, image.noise_seed).numpy()
@@ -128,8 +149,10 @@ def simulate_pair(spec: SubjectSpec) -> Pair:
     )
     lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
     for layer in head.layers:
-        is_filled = layer.fraction > FULL // 2
-        lesion = lesion | is_filled if layer.tissue in ENHANCING else lesion & ~is_filled
+        if layer.tissue in ENHANCING:
+            lesion |= layer.fraction > VISIBLE * FULL
+        else:
+            lesion &= layer.fraction <= FULL // 2
     return Pair(spec.participant_id, "simulated", source, reference, lesion.numpy())
 
 
@@ -161,6 +184,8 @@ def measure(make: Callable[[], Pair]) -> Case:
     measures: dict[str, object] = {"case": pair.name, "kind": pair.kind}
     measures["grey matter ratio"] = float(np.median(ratio[regions["grey matter"]]))
     measures["white matter noise"] = float(values["white matter"].std())
+    measures["rim enhancement median"] = float(np.median(values["rim"]))
+    measures["rim enhancement 95 %"] = float(np.quantile(values["rim"], 0.95))
     for name in ("surface vessels", "deep vessels"):
         measures[f"{name} % of brain"] = 100 * float(regions[name].sum() / mask.sum())
         chosen = values.get(name, np.array([np.nan]))
@@ -183,6 +208,7 @@ def find_regions(pair: Pair, mask: NDArray[np.bool_]) -> dict[str, NDArray[np.bo
     return {
         "grey matter": healthy & deep & (pair.reference > dark) & (pair.reference < bright),
         "white matter": ndimage.minimum_filter(healthy & deep & (pair.reference > bright), 3),
+        "rim": healthy & ~ndimage.minimum_filter(mask, 2 * RIM_MM + 1),
         "surface vessels": healthy & ~deep,
         "deep vessels": healthy & deep,
         "lesion": pair.lesion & mask,
@@ -204,7 +230,8 @@ def draw(cases: list[Case], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(REGIONS), figsize=(15, 3), sharey=True, layout="tight")
+    figure, grid = plt.subplots(2, 3, figsize=(9, 5), sharey=True, layout="tight")
+    axes = grid.ravel()
     colours = {"real": "tab:blue", "simulated": "tab:orange"}
     for axis, region in zip(axes, REGIONS, strict=True):
         for case in cases:
@@ -214,8 +241,10 @@ def draw(cases: list[Case], path: Path) -> None:
         axis.set(title=region, xlabel="enhancement / white matter")
     for kind, colour in colours.items():
         axes[0].plot([], [], color=colour, label=kind)
-    axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    axes[0].legend(frameon=False, loc="lower right")
+    for axis in grid[:, 0]:
+        axis.set_ylabel("share of voxels")
+    figure.savefig(path, dpi=90, pil_kwargs={"quality": 85})
 
 
 if __name__ == "__main__":

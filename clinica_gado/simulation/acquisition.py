@@ -124,9 +124,14 @@ def average_into_voxels(signal: torch.Tensor, affine: Affine, grid: Grid) -> tor
 
 
 def interpolate(
-    volume: torch.Tensor, affine: Affine, target: Affine, shape: list[int], mode: str = "bilinear"
+    volume: torch.Tensor,
+    affine: Affine,
+    target: Affine,
+    shape: list[int],
+    mode: str = "bilinear",
+    outside: str = "zeros",
 ) -> torch.Tensor:
-    """Return a volume on another grid: linear, or `nearest`; zero outside, (X, Y, Z)."""
+    """Return a volume on another grid: linear, or `nearest`; `zeros` or `border` outside."""
     size = np.array(volume.shape)
     to_unit = np.diag([*(2.0 / np.maximum(size - 1, 1)), 1.0])
     to_unit[:3, 3] = -1.0
@@ -141,7 +146,11 @@ def interpolate(
         + unit[:3, 3]
     )
     return torch.nn.functional.grid_sample(
-        volume[None, None], points.flip(-1)[None], mode=mode, align_corners=True
+        volume[None, None],
+        points.flip(-1)[None],
+        mode=mode,
+        padding_mode=outside,
+        align_corners=True,
     )[0, 0]
 
 

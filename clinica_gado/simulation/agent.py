@@ -4,7 +4,9 @@ Sources. Relaxivity r1 in human plasma at 37 degrees, in L/mmol/s at 1.5 T and 3
 and 4.97, gadoteridol 3.80 and 3.28, gadoterate 3.32 and 3.00 (Szomolanyi 2019, Invest Radiol
 54:559; looked up in its abstract, PMC6738537). Relaxivity r2: about a fifth above r1 (Rohrer 2005,
 Invest Radiol 40:715; from memory, not looked up). Plasma: Weinmann 1984 (Physiol Chem Phys Med NMR
-16:167) with the constants of Tofts and Kermode 1991 (Magn Reson Med 17:357; from memory).
+16:167) with the constants of Tofts and Kermode 1991 (Magn Reson Med 17:357; from memory). Others
+find half as much again (Parker 2006, Magn Reson Med 56:993: 1.1 mmol/L of plasma after 3 minutes;
+from memory), and gadobenate is half as strong again in blood: `ContrastAgent` allows for both.
 """
 
 from __future__ import annotations
@@ -20,11 +22,15 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ContrastAgent:
-    """Relaxivities in L/mmol/s, and the time from injection to image in minutes."""
+    """Relaxivities in L/mmol/s, the time from injection to image in minutes, and a body's share.
+
+    `plasma_factor` is the concentration in a person's plasma over the mean of Weinmann 1984.
+    """
 
     r1: float = 4.5
     r2: float = 5.4
     minutes_after_injection: float = 5.0
+    plasma_factor: float = 1.0
 
 
 def shorten(time_ms: Values, relaxivity: float, concentration_mm: Values) -> Values:

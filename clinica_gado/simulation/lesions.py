@@ -32,6 +32,7 @@ Box = tuple[slice, slice, slice]
 _DEPTH_MM = 4
 _CLEAR_OF_VENTRICLES_MM = 10
 _PUSH_REACH = 3.5
+_UNEVENNESS = 0.5
 _ORDER = (
     Tissue.OEDEMA,
     Tissue.WHITE_LESION,
@@ -165,11 +166,11 @@ def _parts(
 
 
 def _patches(lesion: LesionParameters, shape: tuple[int, ...]) -> FloatArray:
-    """Return 1 where a lesion takes up agent, smoothly 0 in a share `patchiness` of it."""
+    """Return how much of each voxel takes up agent: none in a share `patchiness`, all in some."""
     if not lesion.patchiness:
         return np.ones(shape, dtype=np.float32)
     noise = smooth_noise(shape, lesion.seed + 1, sigma_mm=2.0)
-    return np.asarray(np.clip(0.5 + 1.5 * (noise - ndtri(lesion.patchiness)), 0.0, 1.0))
+    return np.asarray(np.clip(_UNEVENNESS * (noise - ndtri(lesion.patchiness)), 0.0, 1.0))
 
 
 def _uneven_distance(

@@ -19,12 +19,13 @@ LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 class VesselParameters:
     """Tubes through the subarachnoid space; radii in mm grow with the vessels they drain.
 
-    `pial_fraction` is the mean share of a voxel on the brain's surface that veins too thin to be
-    drawn one by one take up.
+    `deep_veins` run along the walls of the ventricles; `pial_fraction` is the mean share of a voxel
+    on the brain's surface that veins too thin to be drawn one by one take up.
     """
 
     seed: int
     veins: int
+    deep_veins: int
     arteries: int
     twig_radius_mm: float
     largest_radius_mm: float
@@ -41,7 +42,8 @@ class LesionParameters:
     position : in 0..1, picks among the places where a lesion of this kind can be.
     count : number of foci of which `radii_mm` are the mean half axes.
     rim_mm : thickness of the enhancing wall of a ring or a cavity.
-    patchiness : share of a solid or walled part that does not take up agent.
+    patchiness : share of a solid or walled part that does not take up agent; the rest does so
+        unevenly.
     push : mass effect: share of the lesion's volume by which it moves the tissue around it.
     """
 

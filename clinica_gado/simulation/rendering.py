@@ -42,9 +42,9 @@ def render_concentration(
 
 def tissue_concentration(parameters: HeadParameters, dose_mmol_per_kg: float) -> Table:
     """Return the concentration of agent in mmol/L per tissue, indexed by `Tissue`."""
-    minutes = parameters.agent.minutes_after_injection
-    plasma = plasma_concentration_mm(dose_mmol_per_kg, minutes)
-    return plasma * _column(parameters.uptake)
+    agent = parameters.agent
+    plasma = plasma_concentration_mm(dose_mmol_per_kg, agent.minutes_after_injection)
+    return agent.plasma_factor * plasma * _column(parameters.uptake)
 
 
 def tissue_values(parameters: HeadParameters, dose_mmol_per_kg: float) -> TissueValues:

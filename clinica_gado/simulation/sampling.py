@@ -70,11 +70,12 @@ def sample_vessels(rng: np.random.Generator) -> VesselParameters:
     """Draw the number and calibre of cortical veins and arteries."""
     return VesselParameters(
         seed=_seed(rng),
-        veins=int(rng.integers(300, 600)),
+        veins=int(rng.integers(450, 900)),
+        deep_veins=int(rng.integers(30, 80)),
         arteries=int(rng.integers(120, 260)),
         twig_radius_mm=_uniform(rng, 0.55, 0.9),
         largest_radius_mm=_uniform(rng, 1.6, 2.4),
-        pial_fraction=_uniform(rng, 0.04, 0.16),
+        pial_fraction=_uniform(rng, 0.05, 0.2),
     )
 
 
@@ -107,7 +108,7 @@ def _oedema(rng: np.random.Generator, kind: LesionKind) -> float:
 def _patchiness(rng: np.random.Generator, kind: LesionKind) -> float:
     if kind in ("meningioma", "metastases", "white-matter"):
         return 0.0
-    return _uniform(rng, 0.35, 0.7) if kind == "cavity" else _uniform(rng, 0.05, 0.5)
+    return _uniform(rng, 0.35, 0.7) if kind == "cavity" else _uniform(rng, 0.05, 0.4)
 
 
 def sample_sequence(rng: np.random.Generator, name: str, field_strength_t: float) -> Sequence:
@@ -141,7 +142,7 @@ def _sample_mprage(rng: np.random.Generator) -> Mprage:
         echo_spacing_ms=spacing,
         echoes=echoes,
         echo_time_ms=_uniform(rng, 2.2, 4.2),
-        flip_angle_deg=_uniform(rng, 7.0, 12.0),
+        flip_angle_deg=_uniform(rng, 7.0, 15.0),
     )
 
 
@@ -179,7 +180,8 @@ def sample_brain_mask(rng: np.random.Generator) -> BrainMask:
 
 
 def _sample_motion(rng: np.random.Generator) -> Motion:
-    first = _uniform(rng, 0.0, 0.9)
+    """Draw a movement after the centre of k-space: the image shows the head where it was before."""
+    first = _uniform(rng, 0.55, 0.9)
     return Motion(
         phase_axis=int(rng.integers(3)),
         first_line=first,
@@ -194,8 +196,9 @@ def _sample_ghosting(rng: np.random.Generator) -> Ghosting:
 
 
 def _sample_agent(rng: np.random.Generator) -> ContrastAgent:
-    r1 = _uniform(rng, 3.2, 4.9)
-    return ContrastAgent(r1, round(1.2 * r1, 4), _uniform(rng, 1.5, 8.0))
+    r1 = _uniform(rng, 3.2, 6.2)
+    minutes, plasma_factor = _uniform(rng, 1.5, 8.0), _uniform(rng, 0.9, 1.7)
+    return ContrastAgent(r1, round(1.2 * r1, 4), minutes, plasma_factor)
 
 
 def _sample_uptake(rng: np.random.Generator) -> dict[str, float]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from clinica_gado.simulation.acquisition import displacement, interpolate
 from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.artefacts import (
@@ -22,6 +23,7 @@ from clinica_gado.simulation.artefacts import (
     bias_field,
     blur,
     draw_noise,
+    mix_motion,
     rician,
     thicken,
 )
@@ -32,6 +34,7 @@ from clinica_gado.simulation.parameters import (
     AcquisitionParameters,
     Geometry,
     HeadParameters,
+    Motion,
     Scan,
 )
 from clinica_gado.simulation.rendering import render_signal, tissue_signal
@@ -156,7 +159,7 @@ def make_anatomy(
     enhancing = torch.zeros_like(head.tissue, dtype=torch.bool)
     for layer in head.layers:
         if layer.tissue != Tissue.OEDEMA:
-            enhancing |= layer.fraction > FULL // 2
+            enhancing |= layer.fraction > FULL // 3
     places = (_some(head.brain > FULL // 2, rng), _some(enhancing, rng))
     return _Anatomy(head.to(device), *places)
 
@@ -215,4 +218,13 @@ def _degrade(
     signal: torch.Tensor, draw: PatchDraw, acquisition: AcquisitionParameters
 ) -> torch.Tensor:
     image = thicken(blur(signal, acquisition.blur_mm), draw.thick_axis, draw.slices)
+    if acquisition.motion is not None:
+        image = mix_motion(image, _moved(image, acquisition.motion), acquisition.motion)
     return image if acquisition.ghosting is None else add_ghosts(image, acquisition.ghosting)
+
+
+def _moved(image: torch.Tensor, motion: Motion) -> torch.Tensor:
+    """Return a patch after a movement about its centre; its edges are repeated."""
+    grid = np.eye(4)
+    place = displacement(motion.shift_mm, motion.rotation_deg, grid, image.shape)
+    return interpolate(image, place, grid, list(image.shape), outside="border")

@@ -14,8 +14,10 @@ from clinica_gado.simulation.labels import (
     ARTERIES,
     CEREBELLUM,
     CEREBRUM,
+    LATERAL_VENTRICLES,
     SINUSES,
     SUBARACHNOID,
+    VENTRICLES,
     BoolArray,
     FloatArray,
     LabelMap,
@@ -31,24 +33,44 @@ Indices = NDArray[np.int64]
 
 
 def vessel_fractions(head: LabelMap, parameters: VesselParameters) -> tuple[FloatArray, FloatArray]:
-    """Return the fractions of small veins and small arteries in voxels, (X, Y, Z) in 0..1."""
+    """Return the fractions of small veins and small arteries in voxels, (X, Y, Z) in 0..1.
+
+    Both start on the surface of the brain; veins also on the walls of the lateral ventricles, from
+    where they run along the third ventricle and the cisterns to the straight sinus.
+    """
     rng = np.random.default_rng(parameters.seed)
-    space = head.mask(SUBARACHNOID)
-    graph = _travel_graph(space, rng)
-    pial = space & ndimage.binary_dilation(head.mask(CEREBRUM + CEREBELLUM))
-    tips = _rank(space)[pial]
+    surface = head.mask(SUBARACHNOID)
+    pial = surface & ndimage.binary_dilation(head.mask(CEREBRUM + CEREBELLUM))
+    walls = _walls(head.mask(VENTRICLES))
+    space = surface | walls
+    graph, rank = _travel_graph(space, rng), _rank(space)
+    deep = rank[walls & head.mask(LATERAL_VENTRICLES)]
+    starts = (
+        (SINUSES, ((rank[pial], parameters.veins), (deep, parameters.deep_veins))),
+        (ARTERIES, ((rank[pial], parameters.arteries),)),
+    )
     trees = []
-    for roots, count in ((SINUSES, parameters.veins), (ARTERIES, parameters.arteries)):
-        reached = within(head.mask(roots), _REACH_MM) & space
+    for roots, origins in starts:
+        reached = within(head.mask(roots), _REACH_MM) & surface
+        tips = [rng.choice(places, count) for places, count in origins if places.size]
         fraction = np.zeros(space.shape, dtype=np.float32)
-        if tips.size:
-            load = _tree_load(graph, space, reached, rng.choice(tips, count))
+        if tips:
+            load = _tree_load(graph, space, reached, np.concatenate(tips))
             _paint_tubes(fraction, load, parameters)
         trees.append(fraction)
-    capillary = parameters.pial_fraction * np.maximum(
-        1.0 + _PIAL_SPREAD * smooth_noise(space.shape, parameters.seed, sigma_mm=2.0), 0.0
-    )
-    return np.maximum(trees[0], (capillary * pial).astype(np.float32)), trees[1]
+    return np.maximum(trees[0], _capillaries(pial, parameters)), trees[1]
+
+
+def _walls(ventricles: BoolArray) -> BoolArray:
+    """Return the outermost voxels of the ventricles."""
+    return np.asarray(ventricles & ~ndimage.binary_erosion(ventricles))
+
+
+def _capillaries(pial: BoolArray, parameters: VesselParameters) -> FloatArray:
+    """Return the share of veins too thin to be drawn in the voxels on the brain, (X, Y, Z)."""
+    noise = smooth_noise(pial.shape, parameters.seed, sigma_mm=2.0)
+    share = parameters.pial_fraction * np.maximum(1.0 + _PIAL_SPREAD * noise, 0.0)
+    return np.asarray(share * pial, dtype=np.float32)
 
 
 def _rank(space: BoolArray) -> Indices:
@@ -100,6 +122,8 @@ def _tree_load(graph: csr_matrix, space: BoolArray, roots: BoolArray, tips: Indi
     count = np.zeros(parents.size, dtype=np.float32)
     for tip in tips:
         node = int(tip)
+        if parents[node] == _NO_PREDECESSOR:  # no way from here to a root
+            continue
         while node != _NO_PREDECESSOR:
             count[node] += 1
             node = int(parents[node])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clinica_gado.simulation.labels import BONE, CEREBRUM, SUBARACHNOID, LabelMap, Tissue
+from clinica_gado.simulation.layers import FULL
 from clinica_gado.simulation.lesions import lesion_layers, place, push_aside
 from clinica_gado.simulation.parameters import LESION_KINDS, LesionKind, LesionParameters
 from clinica_gado.simulation.sampling import sample_lesion
@@ -82,4 +83,13 @@ def test_patchiness_lowers_the_enhancing_share(phantom: LabelMap) -> None:
         total = {layer.tissue: float(layer.fraction.sum()) for layer in layers}
         shares.append(total[Tissue.ENHANCING_TUMOUR] / total[Tissue.DIFFUSE_TUMOUR])
     assert shares[0] == pytest.approx(1.0)
-    assert 0.05 < shares[1] < 0.8
+    assert 0.02 < shares[1] < 0.6
+
+
+def test_a_tumour_takes_up_agent_unevenly(phantom: LabelMap) -> None:
+    lesion = _lesion("solid", patchiness=0.2, oedema_mm=0.0, radii_mm=(7.0, 7.0, 7.0))
+    layers = lesion_layers(phantom, (lesion,), [[(9, 16, 16)]])
+    part = {layer.tissue: layer.fraction.numpy() / FULL for layer in layers}
+    body = part[Tissue.DIFFUSE_TUMOUR] == 1.0
+    low, middle, high = np.quantile(part[Tissue.ENHANCING_TUMOUR][body], (0.1, 0.5, 0.95))
+    assert low < 0.2 < middle < 0.7 < high

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from clinica_gado.simulation.stream import PairStream, StreamSettings
+from clinica_gado.simulation.parameters import Motion
+from clinica_gado.simulation.stream import (
+    PairStream,
+    PatchDraw,
+    StreamSettings,
+    draw_patch,
+    make_anatomy,
+    render_patch,
+)
 
 SETTINGS = StreamSettings(patch_size=16, heads=1, patches_per_head=100)
 
@@ -42,3 +52,27 @@ def test_the_agent_brightens_some_of_a_patch_and_darkens_nearly_nothing(
 def test_white_matter_is_near_one_without_agent(stream: PairStream) -> None:
     _, target, mask = stream.batch(0, 8)
     assert 0.4 < float(target[mask > 0].median()) < 1.6
+
+
+def test_without_agent_the_images_of_a_pair_are_the_same(phantom_file: Path) -> None:
+    stream = PairStream([phantom_file], replace(SETTINGS, dose_mmol_per_kg=0.0), seed=4)
+    for number in range(8):
+        patch = stream.patch(number)
+        assert torch.equal(patch.source, patch.target)
+
+
+def test_a_patch_can_have_motion_and_stays_bright_at_its_edges(phantom_file: Path) -> None:
+    rng = np.random.default_rng(0)
+    anatomy = make_anatomy(phantom_file, rng)
+    draw = draw_patch(rng, anatomy, replace(SETTINGS, brain_only_share=0.0, thick_share=0.0))
+    motion = Motion(1, 0.6, 0.8, (1.0, 0.5, 0.0), (1.0, 0.0, 2.0))
+    still, moved = (
+        render_patch(anatomy.head, _with_motion(draw, motion)).target for motion in (None, motion)
+    )
+    assert not torch.equal(still, moved)
+    assert float(moved.mean()) == pytest.approx(float(still.mean()), rel=0.05)
+
+
+def _with_motion(draw: PatchDraw, motion: Motion | None) -> PatchDraw:
+    acquisition = replace(draw.scan.acquisition, motion=motion, ghosting=None)
+    return replace(draw, scan=replace(draw.scan, acquisition=acquisition))
