@@ -135,6 +135,8 @@ class Predictor:
             result = scale.invert(estimate)
         else:
             result = first + estimate / np.float32(scale.factor)
+        # A magnitude image has nothing below zero; what the input has there is not deepened.
+        result = np.maximum(result, np.minimum(first, 0))
         return result if allowed is None else np.where(allowed, result, first)
 
 

@@ -96,6 +96,17 @@ def test_a_few_zeros_of_a_whole_head_may_change(predictor_of, head, answers) -> 
     assert predictor_of().predict([head]).array[5, 5, 5] > 0
 
 
+@pytest.mark.parametrize("output", ["image", "change"])
+def test_nothing_falls_below_zero_but_what_was_there(predictor_of, head, answers, output) -> None:
+    answers(lambda images: torch.full_like(images[:, :1], -5.0))
+    head[5, 5, 5], head[6, 6, 6] = -3.0, 0.0
+    result = predictor_of(output=output).predict([head]).array
+    assert result.dtype == np.float32
+    assert result[5, 5, 5] == -3.0
+    assert result.min() == -3.0
+    assert (result[head >= 0] == 0).all()
+
+
 def test_nothing_changes_outside_the_mask(predictor_of, head) -> None:
     mask = np.zeros(SHAPE, dtype=bool)
     mask[3:9] = True
