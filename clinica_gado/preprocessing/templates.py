@@ -13,7 +13,7 @@ import numpy as np
 
 from clinica_gado.errors import ResourceError
 from clinica_gado.files import sha256_of
-from clinica_gado.preprocessing.grids import CROP_SLICES, MNI_GRID
+from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES, MNI_GRID, Grid
 from clinica_gado.preprocessing.images import Volume, load_image
 
 if TYPE_CHECKING:
@@ -27,8 +27,12 @@ SHA256 = {
 
 CONSTANT_BACKGROUND_FRACTION = 0.3
 """Skull-stripping leaves at least this share of the field of view at one value."""
-BRAIN_ONLY_MAX_CM3 = 2100.0
-"""A brain with its sulcal CSF is smaller than this; a head, even defaced and cut, is larger."""
+BRAIN_ONLY_MAX_CM3 = 2300.0
+"""As acquired. Brains with their CSF have 1090 to 1750 cm³ (17 real pairs, 20 label maps) and the
+largest some 2100; heads, the air around them at one value, 2500 and more."""
+BRAIN_ONLY_MAX_OUTSIDE = 0.25
+"""On the template's grid: share of the foreground outside the template's brain. Brains alone have
+.04 to .05 of it there (17 real pairs), heads .49 to .68; sizes say less, as heads are enlarged."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,30 @@ def _read_on_grid(path: Path) -> Volume:
 def is_brain_only(volume: Volume) -> bool:
     """Tell a skull-stripped image: constant around, and no larger than a brain.
 
-    Against a whole-head template a brain is inflated until it fills the skull, so the template
-    must fit the image.
+    On the template's grid, cropped or not, the template's brain is the measure; as acquired it is
+    the volume. Against a whole-head template a brain is inflated until it fills the skull, so the
+    template must fit the image.
     """
-    background = most_frequent_value(volume.data)
-    foreground = volume.data != background
+    foreground = volume.data != most_frequent_value(volume.data)
+    if 1.0 - foreground.mean() < CONSTANT_BACKGROUND_FRACTION:
+        return False
+    if _is_on(CROP_GRID, volume):
+        return _share_outside(foreground) <= BRAIN_ONLY_MAX_OUTSIDE
+    if _is_on(MNI_GRID, volume):
+        return _share_outside(foreground[CROP_SLICES]) <= BRAIN_ONLY_MAX_OUTSIDE
     volume_cm3 = float(foreground.sum()) * float(np.prod(volume.spacing)) / 1000.0
-    is_constant_around = 1.0 - foreground.mean() >= CONSTANT_BACKGROUND_FRACTION
-    return bool(is_constant_around and volume_cm3 <= BRAIN_ONLY_MAX_CM3)
+    return volume_cm3 <= BRAIN_ONLY_MAX_CM3
+
+
+def _is_on(grid: Grid, volume: Volume) -> bool:
+    same_shape = volume.data.shape == grid.shape
+    return same_shape and bool(np.allclose(volume.affine, grid.affine, atol=1e-3))
+
+
+def _share_outside(foreground: NDArray[np.bool_]) -> float:
+    """Return the share of a foreground on `CROP_GRID` outside the template's brain."""
+    n_voxels = int(foreground.sum())
+    return float((foreground & ~template_brain()).sum()) / n_voxels if n_voxels else 1.0
 
 
 def most_frequent_value(data: NDArray[np.float32]) -> float:

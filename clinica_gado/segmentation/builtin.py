@@ -18,7 +18,7 @@ from clinica_gado.errors import GadoError, SegmentationError
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, to_ants
 from clinica_gado.preprocessing.linear import RANDOM_SEED
-from clinica_gado.preprocessing.templates import load_template, most_frequent_value
+from clinica_gado.preprocessing.templates import is_brain_only, load_template
 from clinica_gado.segmentation import atlas as shipped
 from clinica_gado.segmentation.segmenter import TISSUES, Save, TissueMaps
 
@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 _MIN_BRAIN_CM3 = 300.0
 """With less brain than this no tissue can be told; half of the smallest adult brain."""
 _MIN_PURE_VOXELS = 100
-_BRAIN_ONLY_MAX_CM3 = 3000.0
-"""At the template's size a brain with the margin of interpolation takes 1950 to 2250 cm³, more than
-as acquired (`preprocessing.templates` tells those); the heads seen took 4980 and more."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +152,7 @@ def segment_volume(volume: Volume, atlas: Atlas, parameters: Parameters) -> Tiss
             f"An image of {volume.data.shape} voxels is not on the atlas's grid "
             f"{atlas.brain.shape}; bring it there by t1-linear."
         )
-    background = most_frequent_value(volume.data)
-    brain_only = _volume_cm3(volume.data != background, volume) < _BRAIN_ONLY_MAX_CM3
+    brain_only = is_brain_only(volume)
     template = atlas.brain if brain_only else atlas.head
     with _scratch_folder() as folder:
         priors = deform_priors(volume, template, atlas.priors, parameters, folder)

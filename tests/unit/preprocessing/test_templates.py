@@ -5,12 +5,18 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from clinica_gado.errors import ResourceError
 from clinica_gado.preprocessing import templates
-from clinica_gado.preprocessing.grids import MNI_GRID
+from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES, MNI_GRID
 from clinica_gado.preprocessing.images import Volume
-from clinica_gado.preprocessing.templates import is_brain_only, load_template, load_user_template
+from clinica_gado.preprocessing.templates import (
+    is_brain_only,
+    load_template,
+    load_user_template,
+    template_brain,
+)
 
 
 def ball(radius_mm, background=0.0, noise=0.0):
@@ -67,3 +73,24 @@ def test_an_absent_template_is_refused(tmp_path):
 )
 def test_a_brain_alone_is_constant_around_and_small(volume, expected):
     assert is_brain_only(volume) is expected
+
+
+@pytest.mark.parametrize(
+    ("volume_cm3", "expected"), [(1090, True), (1750, True), (2100, True), (2500, False)]
+)
+def test_as_acquired_the_largest_brain_is_smaller_than_the_smallest_head(volume_cm3, expected):
+    radius_mm = (volume_cm3 * 1000 * 3 / (4 * np.pi)) ** (1 / 3)
+    assert is_brain_only(ball(radius_mm)) is expected
+
+
+def test_at_the_templates_size_a_brain_with_a_margin_is_a_brain():
+    grown = ndimage.binary_dilation(template_brain(), iterations=2)
+    assert 2100 < grown.sum() / 1000 < 2250
+    assert is_brain_only(Volume(grown.astype(np.float32), CROP_GRID.affine))
+
+
+def test_at_the_templates_size_a_head_with_empty_air_is_no_brain():
+    head = load_template("head").volume.data
+    masked = np.where(head > np.quantile(head, 0.5), head, 0)
+    assert not is_brain_only(Volume(masked, MNI_GRID.affine))
+    assert not is_brain_only(Volume(masked[CROP_SLICES], CROP_GRID.affine))
