@@ -42,6 +42,7 @@ def build_content(
         "visits": visits,
         **{name: tables.rows[name] for name in ("differences", "left_out", "tests", "agreement")},
         **tables.printed,
+        "families": describe_families(tables.rows["tests"]),
         "similarity": define(describe_numbers(tables.rows["similarity"])),
         "contrast": describe_numbers(tables.rows["contrast"]),
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
@@ -176,6 +177,24 @@ def list_attention(visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if found:
             groups.append({"kind": kind["id"], "visits": found})
     return groups
+
+
+def describe_families(tests: list[Row]) -> list[str]:
+    """Return in words, for each engine, the family that its tests are corrected for."""
+    found: dict[str, tuple[list[str], Any]] = {}
+    for row in tests:
+        sets, _ = found.setdefault(str(row.get("engine") or ""), ([], row.get("m")))
+        if (test_set := str(row.get("test_set") or "all")) not in sets:
+            sets.append(test_set)
+    words = []
+    for engine, (sets, m) in found.items():
+        planned = len(sets) * len(TISSUES)
+        family = f"{len(TISSUES)} tissues × {len(sets)} test set{'s' * (len(sets) > 1)}"
+        given = "" if m == planned else f"; m was given, {family} would make {planned}"
+        of_engine = f"{_engines([engine])}: " if engine else ""
+        size = "n/a" if m is None else f"{m:g}"
+        words.append(f"{of_engine}m = {size}, {family} ({', '.join(sets)}){given}.")
+    return words
 
 
 def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:

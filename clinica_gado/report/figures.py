@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clinica_gado.files import atomic_path
-from clinica_gado.report.slices import slice_of
+from clinica_gado.report.scale import white_level
+from clinica_gado.report.slices import slice_of, usual_slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 AXIAL_SHARES = (0.28, 0.42, 0.55, 0.68)
 CHANGE_SHARE = 0.5
-"""The colour scale of the change ends at this share of the input's brightest tissue."""
+"""The colour scale of the change ends at this share of what is shown as white in the input."""
 DPI = 80
 
 
@@ -34,7 +35,7 @@ def save_mosaic(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    brightest = top_of_scale(before)
+    brightest = white_level(before)
     rows = {"with contrast": before, "synthetic, without": after, "change": after - before}
     figure = Figure(figsize=(12.6, 7.0), facecolor="black", dpi=DPI)
     FigureCanvasAgg(figure)
@@ -55,11 +56,6 @@ def save_mosaic(
         figure.savefig(partial)
 
 
-def top_of_scale(before: NDArray[np.float32]) -> float:
-    """Return the intensity shown as white: that of the input's brightest tissue."""
-    return float(np.percentile(before[before > 0], 99.5)) if (before > 0).any() else 1.0
-
-
 def _draw_row(
     line: NDArray[np.object_], volume: NDArray[np.float32], brightest: float, is_change: bool
 ) -> None:
@@ -68,8 +64,9 @@ def _draw_row(
 
 
 def _planes(volume: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    axial = [slice_of(volume, "axial", share) for share in AXIAL_SHARES]
-    return [*axial, slice_of(volume, "sagittal", 0.5), slice_of(volume, "coronal", 0.5)]
+    axial = [slice_of(volume, "axial", int(share * volume.shape[2])) for share in AXIAL_SHARES]
+    middle = usual_slices(volume.shape)
+    return [*axial, *(slice_of(volume, plane, middle[plane]) for plane in ("sagittal", "coronal"))]
 
 
 def _draw(axes: Axes, plane: NDArray[np.float32], brightest: float, is_change: bool) -> None:

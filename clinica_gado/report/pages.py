@@ -14,6 +14,7 @@ from clinica_gado.report.build import gather
 from clinica_gado.report.content import TISSUES, presentation
 from clinica_gado.report.html import Picture, format_cell
 from clinica_gado.report.plots import groups_of, pairs_of, points_of
+from clinica_gado.report.slices import PLANES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -234,7 +235,16 @@ def _picture(path: Path, layout: Mapping[str, Any]) -> tuple[NDArray[np.uint8] |
     tiles = [pixels[start : start + height] for start in starts]
     tiles += [np.zeros_like(tiles[0])] * (len(tiles) % 2)
     rows = [np.concatenate(tiles[i : i + 2], axis=1) for i in range(0, len(tiles), 2)]
-    return np.concatenate(rows), f"row by row: {words}"
+    return np.concatenate(rows), f"row by row: {words}{_places(layout)}"
+
+
+def _places(layout: Mapping[str, Any]) -> str:
+    """Return in words where the planes of a picture are cut, if it says so."""
+    positions = layout.get("position_mm")
+    if positions is None:
+        return ""
+    x, y, z = (f"{positions[plane]:g}" for plane in PLANES)
+    return f" · planes through {layout['through']}, at x {x}, y {y}, z {z} mm"
 
 
 def _name(visit: Mapping[str, Any]) -> str:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clinica_gado.files import atomic_path, write_json
-from clinica_gado.report.figures import CHANGE_SHARE, change_colours, top_of_scale
-from clinica_gado.report.slices import PLANES, SHARES, slice_of
+from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.report.figures import CHANGE_SHARE, change_colours
+from clinica_gado.report.scale import WHITE, brain_in, brain_median, white_level
+from clinica_gado.report.slices import PLANES, Slices, slice_of, slices_of_change, usual_slices
 from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
 from clinica_gado.segmentation.volumes import THRESHOLD
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 IMAGES = ("ce", "synthetic", "nce")
 CHANGE = "change"
 QUALITY = 55
-BRIGHTEST = 2.2
-"""White in the picture, at most, in medians of the input's positive voxels."""
+LARGEST, USUAL = "the largest change", "the usual places"
+"""What the planes of a visit go through; the second where little was changed."""
 OUTLINE_COLOURS = {"graymatter": "#ffd34d", "whitematter": "#5ad1ff", "csf": "#ff8ad8"}
 """Told apart in greyscale by their strokes: grey matter drawn through, white dashed, CSF dotted."""
 
@@ -40,16 +42,20 @@ def save_planes(
     Parameters
     ----------
     images : `ce` and `synthetic`, and `nce` where there is one; (X, Y, Z) in RAS order, one grid.
-        All are shown on one scale; `nce`, of another gain, is brought to the median of `synthetic`.
+        All are shown on one scale, that of the brain of `ce`; `nce`, of another gain, is brought to
+        the median of `synthetic`. All are cut at the same slices, through the largest change.
     contours : tissue maps of some of those, by the same names.
     path : ends in `_planes.webp`.
     """
     shown = _on_one_scale(images)
-    rows = {name: _grey_row(image) for name, image in shown.items()}
-    rows[CHANGE] = _change_row(shown["synthetic"] - shown["ce"])
+    change = shown["synthetic"] - shown["ce"]
+    found = slices_of_change(change * np.float32(WHITE), brain_in(images["ce"]))
+    slices, through = (found, LARGEST) if found else (usual_slices(change.shape), USUAL)
+    rows = {name: _grey_row(image, slices) for name, image in shown.items()}
+    rows[CHANGE] = _change_row(change, slices)
     for name, maps in (contours or {}).items():
-        rows |= {f"{name}:{tissue}": _outline_row(maps, tissue) for tissue in TISSUES}
-    write_json(layout_of(path), _describe(images["ce"].shape, list(rows)))
+        rows |= {f"{name}:{tissue}": _outline_row(maps, tissue, slices) for tissue in TISSUES}
+    write_json(layout_of(path), _describe(change.shape, list(rows), slices, through))
     _save(np.concatenate(list(rows.values())), path)
 
 
@@ -59,42 +65,45 @@ def layout_of(sprite: Path) -> Path:
 
 
 def _on_one_scale(images: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    # Vessels may be five times as bright as tissue, which is what is to be judged.
-    top = min(top_of_scale(images["ce"]), BRIGHTEST * _median(images["ce"]))
-    shown = {name: images[name] / top for name in IMAGES if name in images}
+    white = white_level(images["ce"])
+    shown = {name: images[name] / white for name in IMAGES if name in images}
     if "nce" in shown:
-        gain = _median(shown["synthetic"]) / _median(shown["nce"])
+        gain = brain_median(shown["synthetic"]) / brain_median(shown["nce"])
         shown["nce"] = shown["nce"] * np.float32(gain)
     return shown
 
 
-def _median(image: NDArray[np.float32]) -> float:
-    inside = image[image > 0]
-    return float(np.median(inside)) if inside.size else 1.0
-
-
-def _describe(shape: tuple[int, ...], rows: list[str]) -> dict[str, Any]:
+def _describe(
+    shape: tuple[int, ...], rows: list[str], slices: Slices, through: str
+) -> dict[str, Any]:
     x, y, z = shape
     sizes = {"sagittal": (y, z), "coronal": (x, z), "axial": (x, y)}
-    slices = {plane: int(SHARES[plane] * n) for plane, n in zip(PLANES, (x, y, z), strict=True)}
-    return {"rows": rows, "row_height": max(y, z), "planes": sizes, "slices": slices}
+    layout = {"rows": rows, "row_height": max(y, z), "planes": sizes, "slices": slices}
+    if shape != CROP_GRID.shape:
+        return {**layout, "through": through}
+    origin = dict(zip(PLANES, CROP_GRID.origin, strict=True))
+    return {
+        **layout,
+        "through": through,
+        "position_mm": {plane: origin[plane] + index for plane, index in slices.items()},
+    }
 
 
-def _tiles(volume: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def _tiles(volume: NDArray[Any], slices: Slices) -> Iterator[NDArray[Any]]:
     """Yield the planes of a row, filled up from below to one height."""
     height = max(volume.shape[1:])
     for plane in PLANES:
-        tile = slice_of(volume, plane, SHARES[plane])
+        tile = slice_of(volume, plane, slices[plane])
         yield np.pad(tile, ((0, height - tile.shape[0]), (0, 0)))
 
 
-def _grey_row(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    grey = np.concatenate(list(_tiles(image)), axis=1)
+def _grey_row(image: NDArray[np.float32], slices: Slices) -> NDArray[np.uint8]:
+    grey = np.concatenate(list(_tiles(image, slices)), axis=1)
     return _rgba(np.repeat(np.clip(grey, 0, 1)[..., None], 3, axis=2))
 
 
-def _change_row(change: NDArray[np.float32]) -> NDArray[np.uint8]:
-    plane = np.concatenate(list(_tiles(change)), axis=1)
+def _change_row(change: NDArray[np.float32], slices: Slices) -> NDArray[np.uint8]:
+    plane = np.concatenate(list(_tiles(change, slices)), axis=1)
     colours = change_colours()(np.clip(plane / (2 * CHANGE_SHARE) + 0.5, 0, 1))
     return _rgba(colours[..., :3])
 
@@ -104,11 +113,11 @@ def _rgba(colours: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     return (255 * np.concatenate([colours, opaque], axis=2) + 0.5).astype(np.uint8)
 
 
-def _outline_row(maps: TissueMaps, tissue: str) -> NDArray[np.uint8]:
+def _outline_row(maps: TissueMaps, tissue: str, slices: Slices) -> NDArray[np.uint8]:
     from matplotlib.colors import to_rgb
     from scipy.ndimage import binary_erosion
 
-    probabilities = np.concatenate(list(_tiles(getattr(maps, tissue))), axis=1)
+    probabilities = np.concatenate(list(_tiles(getattr(maps, tissue), slices)), axis=1)
     inside = probabilities > THRESHOLD
     line = inside & ~binary_erosion(inside) & _stroke(inside.shape, tissue)
     row = np.empty((*line.shape, 4))

@@ -45,9 +45,23 @@ function outlinesOf(layout, image) {
   return [...view.tissues].map((tissue) => `${from}:${tissue}`).filter((row) => layout.rows.includes(row));
 }
 
+const AXES = { sagittal: "x", coronal: "y", axial: "z" };
+
+/** Where a plane is cut: in mm of the template where the picture says so. */
+function placeOf(layout, plane) {
+  const mm = (layout.position_mm || {})[plane];
+  return mm === undefined ? `${plane} slice ${layout.slices[plane]}`
+    : `${plane} ${AXES[plane]} = ${String(mm).replace("-", "−")} mm`;
+}
+
+function placesOf(layout) {
+  const through = layout.through ? `Planes through ${layout.through}, the same in all images: ` : "Planes: ";
+  return make("p", { class: "quiet places" }, through + PLANES.map((plane) => placeOf(layout, plane)).join(", "));
+}
+
 function planeBox(layout, plane, images) {
   const words = images.map((image) => DATA.images[image]).join(" against ");
-  const label = `${plane} slice ${layout.slices[plane]}: ${words}`;
+  const label = `${placeOf(layout, plane)}: ${words}`;
   const box = make("div", { class: "plane", role: "img", "aria-label": label });
   const [width, height] = layout.planes[plane];
   box.style.setProperty("--width", width);
@@ -114,10 +128,10 @@ function fillViewer(holder, visit) {
   const missing = wanted.filter((image) => !here.includes(image));
   const words = missing.map((image) => make("p", { class: "note" }, `This visit has no image “${DATA.images[image]}”.`));
   if (view.mode === "all") {
-    holder.replaceChildren(make("div", { class: "all" }, ...here.map((image) => planesRow(layout, [image], DATA.images[image]))));
+    holder.replaceChildren(make("div", { class: "all" }, ...here.map((image) => planesRow(layout, [image], DATA.images[image]))), placesOf(layout));
   } else {
     const images = [...new Set(wanted.filter((image) => here.includes(image)))];
-    holder.replaceChildren(...(images.length ? comparison(visit, layout, images) : []), ...words);
+    holder.replaceChildren(...(images.length ? comparison(visit, layout, images) : []), placesOf(layout), ...words);
   }
 }
 

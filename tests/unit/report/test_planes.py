@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clinica_gado.report.planes import layout_of, save_planes
-from clinica_gado.report.slices import slice_of
+from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.preprocessing.templates import template_brain
+from clinica_gado.report.planes import LARGEST, USUAL, layout_of, save_planes
+from clinica_gado.report.scale import brain_median, white_level
+from clinica_gado.report.slices import slice_of, slices_of_change, usual_slices
 from clinica_gado.segmentation.segmenter import TissueMaps
 
 SHAPE = (20, 24, 22)
+MIDDLE = {"sagittal": 10, "coronal": 12, "axial": 11}
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def read(path: Path) -> tuple[np.ndarray, dict]:
 def test_the_patients_left_is_on_the_right(plane: str) -> None:
     volume = np.zeros(SHAPE, np.float32)
     volume[:8] = 1  # RAS: x grows to the right, so low x is the patient's left
-    picture = slice_of(volume, plane, 0.5)
+    picture = slice_of(volume, plane, MIDDLE[plane])
     assert picture[:, -8:].all()
     assert not picture[:, :-8].any()
 
@@ -39,7 +43,7 @@ def test_the_patients_left_is_on_the_right(plane: str) -> None:
 def test_the_head_is_upright(plane: str) -> None:
     volume = np.zeros(SHAPE, np.float32)
     volume[..., -5:] = 1
-    assert slice_of(volume, plane, 0.5)[:5].all()
+    assert slice_of(volume, plane, MIDDLE[plane])[:5].all()
 
 
 def test_the_layout_says_what_is_where(image: np.ndarray, tmp_path: Path) -> None:
@@ -81,3 +85,52 @@ def test_an_empty_image_still_gives_a_picture(tmp_path: Path) -> None:
     empty = np.zeros(SHAPE, np.float32)
     save_planes({"ce": empty, "synthetic": empty, "nce": empty}, None, tmp_path / "a_planes.webp")
     assert (tmp_path / "a_planes.webp").stat().st_size > 0
+
+
+def test_planes_go_through_a_lesion_and_not_through_a_vessel_or_the_rind() -> None:
+    brain = np.ones((40, 48, 44), bool)
+    change = np.random.default_rng(0).normal(0, 0.02, brain.shape).astype(np.float32)
+    change[:3] = -2.0  # the rind, as bright as a sinus
+    change[20, 10:40, 30] = -2.0  # a vessel
+    change[24:31, 18:25, 12:19] = -0.6  # a lesion
+    found = slices_of_change(change, brain)
+    assert found is not None
+    assert all(abs(found[plane] - centre) <= 2 for plane, centre in (
+        ("sagittal", 27), ("coronal", 21), ("axial", 15)))  # fmt: skip
+    assert slices_of_change(change, brain) == found
+    assert slices_of_change(-change, brain) == found
+
+
+def test_without_a_change_or_a_brain_there_is_no_place_of_its_own() -> None:
+    brain = np.ones(SHAPE, bool)
+    noise = np.random.default_rng(0).normal(0, 0.02, SHAPE).astype(np.float32)
+    assert slices_of_change(noise, brain) is None
+    assert slices_of_change(noise + 1, ~brain) is None
+
+
+def test_the_layout_says_where_the_planes_are_and_why(image: np.ndarray, tmp_path: Path) -> None:
+    changed = image.copy()
+    changed[10:16, 8:14, 4:10] *= 0.2
+    for synthetic, through in ((image, USUAL), (changed, LARGEST)):
+        save_planes({"ce": image, "synthetic": synthetic}, None, tmp_path / "a_planes.webp")
+        _, layout = read(tmp_path / "a_planes.webp")
+        assert layout["through"] == through
+    assert layout["slices"] != usual_slices(SHAPE)
+    assert "position_mm" not in layout  # of another grid than the template's
+
+
+def test_on_the_templates_grid_planes_have_positions_in_mm(tmp_path: Path) -> None:
+    image = np.ones(CROP_GRID.shape, np.float32)
+    save_planes({"ce": image, "synthetic": image}, None, tmp_path / "a_planes.webp")
+    _, layout = read(tmp_path / "a_planes.webp")
+    assert layout["position_mm"] == {"sagittal": 0.0, "coronal": -20.0, "axial": 11.0}
+
+
+def test_air_and_scalp_do_not_set_the_scale() -> None:
+    brain = template_brain()
+    head = np.random.default_rng(0).uniform(0.1, 3, CROP_GRID.shape).astype(np.float32)  # air
+    head[:, -20:] = 900.0  # scalp
+    head[brain] = 100.0
+    assert brain_median(head) == 100.0
+    assert 0.8 * white_level(head) > 120.0  # white matter keeps its shades
+    assert brain_median(-head) == 1.0
