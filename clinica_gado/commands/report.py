@@ -24,12 +24,20 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--quality-tsv",
     type=_FILE,
-    help="Compute the comparisons anew by the test sets of its column quality.",
+    help="Compute the comparisons anew by the test sets of its column quality; without it those of "
+    "the run stay.",
 )
 @click.option(
     "--exclude",
     is_flag=True,
     help="Compute the comparisons anew without the visits that --reviews rejects.",
+)
+@click.option(
+    "--tests-in-family",
+    type=click.IntRange(min=1),
+    metavar="M",
+    help="Compute the comparisons anew with this m in Bonferroni's correction; by default three "
+    "tissues times the test sets.",
 )
 @click.option(
     "--redact", is_flag=True, help="Take out paths and names of users and machines; ids stay."
@@ -47,6 +55,7 @@ def cli(
     reviews: Path | None,
     quality_tsv: Path | None,
     exclude: bool,
+    tests_in_family: int | None,
     redact: bool,
     export: tuple[str, Path] | None,
 ) -> None:
@@ -55,8 +64,8 @@ def cli(
         raise click.UsageError("--exclude needs --reviews.")
     from clinica_gado.report.build import write_report
 
-    if exclude or quality_tsv is not None:
-        _compare_anew(caps, pipeline, quality_tsv, reviews if exclude else None)
+    if exclude or quality_tsv is not None or tests_in_family is not None:
+        _compare_anew(caps, pipeline, quality_tsv, reviews if exclude else None, tests_in_family)
     click.echo(write_report(caps, pipeline, reviews=reviews, redact=redact, output=output))
     if export is not None:
         from clinica_gado.report.pages import export_pages
@@ -67,11 +76,14 @@ def cli(
 
 
 def _compare_anew(
-    caps: Path, pipeline: str, quality_tsv: Path | None, reviews: Path | None
+    caps: Path, pipeline: str, quality_tsv: Path | None, reviews: Path | None, m: int | None
 ) -> None:
     from clinica_gado.caps import qc_folder
     from clinica_gado.report.reviews import read_reviews, rejected_visits
-    from clinica_gado.validation.tables import write_tables
+    from clinica_gado.validation.tables import QUALITIES, write_tables
 
+    folder = qc_folder(caps, pipeline)
+    kept = folder / QUALITIES
+    qualities = quality_tsv or (kept if kept.is_file() else None)
     rejected = set() if reviews is None else rejected_visits(read_reviews(reviews))
-    write_tables(caps, qc_folder(caps, pipeline), quality_tsv, rejected)
+    write_tables(caps, folder, qualities, rejected, m)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +15,15 @@ from clinica_gado.caps import (
     removal_paths,
     segmentation_paths,
 )
-from clinica_gado.evaluation.contrast_index import measure_contrast
+from clinica_gado.evaluation.contrast_index import DEFINITIONS as CONTRAST_DEFINITIONS
+from clinica_gado.evaluation.contrast_index import LESION_CM3, measure_contrast
+from clinica_gado.evaluation.similarity import DEFINITIONS as SIMILARITY_DEFINITIONS
 from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.preprocessing.templates import SHA256 as TEMPLATE_SHA256
 from clinica_gado.preprocessing.templates import template_brain
+from clinica_gado.segmentation.atlas import SHA256 as ATLAS_SHA256
 from clinica_gado.segmentation.atlas import load_enhancing_regions, load_tissue_priors
 from clinica_gado.validation.tissue import read_maps
 
@@ -29,6 +36,12 @@ if TYPE_CHECKING:
 CE, SYNTHETIC, NCE = "ce", "synthetic", "nce"
 """The contrast-enhanced T1w, what the model made of it, and the real one without contrast."""
 DIGITS = 6
+VERSION = 2
+"""Raised with every change of the numbers or of the picture: visits measured before it are measured
+again. `tests/unit/validation/test_measures.py` holds numbers of this version.
+
+2: planes through the largest change, on the intensity scale of the brain.
+"""
 
 
 def image_paths(job: Job, caps: Path) -> dict[str, Path]:
@@ -84,7 +97,10 @@ def _number(value: float) -> float | None:
 
 
 def is_measured(job: Job, caps: Path) -> bool:
-    """Tell whether the measures of a visit are there, of these very images and tissue maps."""
+    """Tell whether the measures of a visit are there, of these very images and tissue maps.
+
+    They are not when they were measured by other definitions.
+    """
     paths = removal_paths(caps, job.source, job.visit)
     sidecar = read_sidecar(paths.measures)
     if sidecar is None or not paths.planes.is_file():
@@ -92,8 +108,25 @@ def is_measured(job: Job, caps: Path) -> bool:
     return _request(image_paths(job, caps)).items() <= sidecar.items()
 
 
-def _request(files: dict[str, Path]) -> dict[str, str]:
-    """Return what the measures and the picture are made of, by checksum."""
+@lru_cache(maxsize=1)
+def describe_measures() -> dict[str, Any]:
+    """Return what decides the measures beside the images, as `describe_engine` does for maps.
+
+    The definitions in words are part of it, by checksum, so that a number is never kept under
+    words that were not its own.
+    """
+    words = {**SIMILARITY_DEFINITIONS, **CONTRAST_DEFINITIONS, "lesion": f"> {LESION_CM3} cm³"}
+    definitions = json.dumps(words, sort_keys=True).encode()
+    return {
+        "Version": VERSION,
+        "DefinitionsSha256": hashlib.sha256(definitions).hexdigest(),
+        "ResourcesSha256": {**TEMPLATE_SHA256, **ATLAS_SHA256},
+    }
+
+
+def _request(files: dict[str, Path]) -> dict[str, Any]:
+    """Return what the measures and the picture are made of: definitions, and files by checksum."""
     segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
     maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
-    return {**{f"{role}Sha256": sha256_of(path) for role, path in files.items()}, **maps}
+    images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
+    return {"Definition": describe_measures(), **images, **maps}

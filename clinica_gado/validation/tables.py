@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -15,12 +16,23 @@ from clinica_gado.caps import read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.tables import save_table, table1, table2
-from clinica_gado.evaluation.tissue import left_out, planned_sets, volume_differences
+from clinica_gado.evaluation.tissue import (
+    UNRATED,
+    find_test_set,
+    left_out,
+    planned_sets,
+    volume_differences,
+)
 from clinica_gado.files import read_table, write_tsv
+
+logger = logging.getLogger(__name__)
 
 IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
 VOLUME_COLUMNS = [*IDS, "image", "engine", *VOLUMES, "flags"]
+QUALITIES = "qualities.tsv"
+"""The table of qualities that the comparisons were made by, kept so that they can be made anew."""
+NOT_RATED = "no quality in the table of qualities, so in none of its test sets"
 
 
 @dataclass(frozen=True)
@@ -75,13 +87,17 @@ def write_tables(
     folder: Path,
     quality_tsv: Path | None = None,
     exclude: AbstractSet[Visit] = frozenset(),
+    m: int | None = None,
 ) -> Measures:
     """Write every table of the validation of a CAPS dataset into a folder.
 
     Parameters
     ----------
     quality_tsv : the test set of each visit: `participant_id`, `session_id` (optional), `quality`.
+        Its qualities are the test sets, and with the tissues the family of tests; a visit that it
+        does not name is in none of them, and left out of the comparisons with that reason.
     exclude : visits that the comparisons leave out, such as those a reviewer rejected.
+    m : tests in the family that Bonferroni's correction is for; tissues times test sets by default.
 
     Raises
     ------
@@ -90,19 +106,49 @@ def write_tables(
     """
     tiers = read_table(quality_tsv, ("participant_id", "quality")) if quality_tsv else None
     measures = collect(caps)
-    differences = volume_differences(measures.volumes, tiers, exclude)
-    tests = test_differences(differences, test_sets=planned_sets(tiers))
+    unrated = _unrated(measures, tiers) - exclude
+    outside = exclude | unrated
+    differences = volume_differences(measures.volumes, tiers, outside)
+    tests = test_differences(differences, m, test_sets=planned_sets(tiers))
+    reasons = left_out(measures.volumes, tiers, outside)
+    reasons.loc[[Visit(*row) in unrated for row in reasons[IDS].to_numpy()], "reason"] = NOT_RATED
     tables = {
         "volumes": measures.volumes,
         "similarity": measures.similarity,
         "contrast": measures.contrast,
         "differences": differences,
-        "left_out": left_out(measures.volumes, tiers, exclude),
+        "left_out": reasons,
         "tests": tests,
         "agreement": agreement(differences),
     }
     for name, table in tables.items():
         write_tsv(folder / f"{name}.tsv", table)
-    save_table(table1(measures.similarity, tiers, exclude=exclude), folder / "table1")
+    _keep_qualities(folder / QUALITIES, tiers)
+    save_table(table1(measures.similarity, tiers, exclude=outside), folder / "table1")
     save_table(table2(differences, tests), folder / "table2")
     return measures
+
+
+def _keep_qualities(path: Path, tiers: pd.DataFrame | None) -> None:
+    if tiers is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_tsv(path, tiers)
+
+
+def _unrated(measures: Measures, tiers: pd.DataFrame | None) -> set[Visit]:
+    """Return the compared visits that a table of qualities does not name, after a word on them."""
+    if tiers is None:
+        return set()
+    compared = measures.volumes[measures.volumes["image"] == "nce"]
+    rows = pd.concat([compared[IDS], measures.similarity[IDS]]).to_numpy()
+    visits = {Visit(*row) for row in rows}
+    unrated = {visit for visit in visits if find_test_set(visit, tiers) == UNRATED}
+    if unrated:
+        logger.warning(
+            "The table of qualities does not name %d of the %d visits with a real image without "
+            "contrast: %s. They are in no test set; left_out.tsv lists them. To compare them too, "
+            "give them a quality.",
+            *(len(unrated), len(visits), ", ".join(map(str, sorted(unrated)))),
+        )
+    return unrated

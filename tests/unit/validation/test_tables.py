@@ -11,7 +11,7 @@ from clinica_gado.caps import removal_paths, segmentation_paths
 from clinica_gado.evaluation.similarity import DEFINITIONS
 from clinica_gado.files import write_json, write_tsv
 from clinica_gado.validation.measures import image_paths
-from clinica_gado.validation.tables import collect, write_tables
+from clinica_gado.validation.tables import QUALITIES, collect, write_tables
 
 VOLUMES = {
     "nce": {"gm_cm3": 600.0, "wm_cm3": 500.0, "csf_cm3": 300.0, "tiv_cm3": 1400.0},
@@ -94,6 +94,38 @@ def test_volumes_are_compared_by_test_set(measured, caps, tmp_path):
     for name in ("table1", "table2"):
         for suffix in ("tsv", "md", "tex"):
             assert (tmp_path / "qc" / f"{name}.{suffix}").stat().st_size > 0
+
+
+def test_a_visit_without_a_quality_is_in_no_test_set_and_named(measured, caps, tmp_path, caplog):
+    for number in range(4):
+        measured(f"sub-{number:02d}", spread=10.0 * number)
+    measured("sub-09", with_reference=False)  # nothing to compare: no word on it
+    qualities = {"participant_id": ["sub-00", "sub-01", "sub-02"], "quality": "good"}
+    write_tsv(tmp_path / "quality.tsv", pd.DataFrame(qualities))
+    with caplog.at_level("WARNING", logger="clinica_gado"):
+        write_tables(caps, tmp_path / "qc", tmp_path / "quality.tsv")
+    assert "1 of the 4 visits" in caplog.text
+    assert "sub-03 ses-M000" in caplog.text
+    assert "sub-09" not in caplog.text
+    qc = {name: pd.read_csv(tmp_path / "qc" / f"{name}.tsv", sep="\t") for name in (
+        "tests", "differences", "left_out", "table1")}  # fmt: skip
+    assert set(qc["tests"].test_set) == set(qc["differences"].test_set) == {"good"}
+    assert qc["tests"].m.eq(3).all()
+    assert qc["tests"].n.eq(3).all()
+    assert qc["table1"].n.eq(3).all()
+    reasons = qc["left_out"].set_index("participant_id")["reason"]
+    assert reasons["sub-03"].startswith("no quality")
+    assert "nce" in reasons["sub-09"]
+
+
+def test_the_qualities_of_a_run_are_kept_beside_its_tables(measured, caps, tmp_path):
+    measured("sub-01")
+    write_tsv(tmp_path / "q.tsv", pd.DataFrame({"participant_id": ["sub-01"], "quality": ["low"]}))
+    write_tables(caps, tmp_path / "qc", tmp_path / "q.tsv")
+    assert (tmp_path / "qc" / QUALITIES).read_bytes() == (tmp_path / "q.tsv").read_bytes()
+    write_tables(caps, tmp_path / "qc", m=7)
+    assert not (tmp_path / "qc" / QUALITIES).exists()
+    assert pd.read_csv(tmp_path / "qc" / "tests.tsv", sep="\t").m.eq(7).all()
 
 
 def test_a_dataset_without_any_measure_has_empty_tables(caps, tmp_path):
