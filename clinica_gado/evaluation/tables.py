@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +41,8 @@ DEFINITIONS = {
 """Ways to measure likeness that `table1` can show; see `clinica_gado.evaluation.similarity`."""
 NO_MODEL = "-"
 MISSING = "n/a"
+HEADING_WIDTH = 12
+"""Characters of a line of a heading in LaTeX."""
 
 
 @dataclass(frozen=True)
@@ -143,18 +147,32 @@ def to_markdown(table: PaperTable) -> str:
 
 
 def to_latex(table: PaperTable) -> str:
-    """Return a `table` environment that needs no package."""
-    lines = [table.shown.columns, *table.shown.to_numpy()]
-    head, *body = (" & ".join(escape_latex(cell) for cell in line) + r" \\" for line in lines)
+    """Return a `table` environment that needs no package; headings are stacked to fit a page."""
+    head = " & ".join(
+        _stacked(textwrap.wrap(name, HEADING_WIDTH) or [""]) for name in table.shown.columns
+    )
+    body = (" & ".join(_stacked(_at_slash(cell)) for cell in row) for row in table.shown.to_numpy())
     return "\n".join([
         r"\begin{table}",
         rf"\caption{{{escape_latex(table.caption)}}}",
+        r"\scriptsize",
+        r"\setlength{\tabcolsep}{2.5pt}",
         rf"\begin{{tabular}}{{{'l' * table.shown.shape[1]}}}",
-        r"\hline", head, r"\hline", *body, r"\hline",
+        r"\hline", head + r" \\", r"\hline", *(line + r" \\" for line in body), r"\hline",
         r"\end{tabular}",
         r"\end{table}",
         "",
     ])  # fmt: skip
+
+
+def _at_slash(cell: str) -> list[str]:
+    first, slash, second = cell.partition(" / ")
+    return [f"{first} /", second] if slash else [cell]
+
+
+def _stacked(lines: Sequence[str]) -> str:
+    joined = r" \\ ".join(escape_latex(line) for line in lines)
+    return joined if len(lines) == 1 else rf"\shortstack[l]{{\strut {joined}}}"
 
 
 def format_p(p: float) -> str:
