@@ -1,6 +1,7 @@
 # Each target makes the environment it needs. Variables can be set on the command line:
 #   PYTHON       interpreter to build the environment with (3.10 to 3.13)
 #   VENV         where the environment goes
+#   PROCS        visits at once in `make demo`
 #   TORCH_INDEX  package index to take torch from. Empty: the one pip is set up with. On Linux the
 #                public registry serves a build with several GB of CUDA; name PyTorch's index of
 #                CPU builds here to avoid it (its address is on PyTorch's installation page).
@@ -9,6 +10,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 CAPS ?= build/demo_caps
+# Visits at once in the demonstration, which has four: segmentation keeps one processor busy a visit.
+PROCS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -le 4 ] && echo $$n || echo 4)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -39,7 +42,7 @@ $(VENV)/.dev: $(VENV)/.test
 	@touch $@
 
 demo: $(VENV)/.test
-	$(BIN)/clinica run t1-gado-removal data_ci/bids $(CAPS)
+	$(BIN)/clinica run t1-gado-removal data_ci/bids $(CAPS) -np $(PROCS)
 	@echo
 	@echo "Open the report in a browser: $(CAPS)/gado_qc/t1-gado-removal/report.html"
 
