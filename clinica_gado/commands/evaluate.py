@@ -1,74 +1,71 @@
-"""`clinica-gado evaluate`: models side by side on real pairs."""
+"""`clinica-gado evaluate`: models side by side on real pairs, or on images without contrast."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command()
-@click.argument("bids", type=_FOLDER)
-@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
+@click.argument("bids", type=_FOUND)
+@click.argument("output", type=_FOLDER)
 @click.option("--model", "models", multiple=True, metavar="ID|FOLDER", help="Repeatable.")
+@click.option("-tsv", "--subjects_sessions_tsv", "visits_tsv", type=_FILE, help="Visits to take.")
+@click.option("--contrast-tsv", type=_FILE, help="What is known of the contrast of T1w images.")
+@click.option("--pairs-tsv", type=_FILE, help="Real non-enhanced T1w found in other sessions.")
 @click.option(
-    "-tsv",
-    "--subjects_sessions_tsv",
-    "visits_tsv",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Visits to take; all those with a pair by default.",
+    "--exclude", "reviews", type=_FILE, help="Reviews whose rejected visits to leave out."
 )
+@click.option("--caps", type=_FOUND, help="Takes pairs that t1-gado-removal prepared from here.")
+@click.option("--cache", type=_FOLDER, default=Path("pairs"), help="Keeps what can be used again.")
+@click.option("--lesions", type=_FOUND, help="Lesion labels.  [default: BIDS/derivatives/lesions]")
 @click.option(
-    "--exclude",
-    "reviews",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Leave out the visits rejected in these reviews, a TSV saved from the report.",
+    "--enhancing-label",
+    "enhancing_labels",
+    type=int,
+    multiple=True,
+    default=(3, 4),
+    help="Label of enhancing lesion; repeatable.",
 )
+@click.option("--histogram-matching/--no-histogram-matching", default=True, help="Beside models.")
+@click.option("--plain", is_flag=True, help="The visits of -tsv have no contrast: what is changed?")
 @click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("pairs"),
-    show_default=True,
-    help="Where preprocessed pairs are kept for the next time.",
+    "--segmentation",
+    type=click.Choice(["auto", "spm", "builtin", "none"]),
+    default="none",
+    help="Who measures tissue volumes.",
 )
+@click.option("--tpm", type=_FILE, help="Tissue probability map for SPM instead of its own.")
+@click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where models run.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
+@click.option("--flips", type=click.Choice(["none", "lr", "all"]), default="none")
 @click.option(
     "--write-card",
-    "data",
+    "card_data",
     metavar="DATA",
     help="Put the numbers into the card of the one model, measured on DATA (in words).",
 )
-def cli(
-    bids: Path,
-    output: Path,
-    models: tuple[str, ...],
-    visits_tsv: Path | None,
-    reviews: Path | None,
-    cache: Path,
-    data: str | None,
-) -> None:
-    """Compare models with the contrast-enhanced image as it is, over the real pairs of BIDS.
+@click.pass_context
+def cli(context: click.Context, **options: Any) -> None:
+    """Compare models with leaving the image as it is, and with histogram matching, case by case.
 
-    Writes OUTPUT, a TSV with one row a case and image; the columns are defined in
-    clinica_gado.evaluation.
+    Takes the visits of BIDS that have a T1w with and one without contrast. Writes cases.tsv,
+    summary.tsv and evaluation.json, which defines every number, into the folder OUTPUT; with
+    --segmentation also volumes.tsv and tests.tsv.
+
+    Exit code 0: all measured; 1: a model failed on some cases; 2: nothing could start.
     """
-    if data is not None and len(models) != 1:
-        raise click.UsageError("--write-card takes exactly one --model.")
-    from clinica_gado.bids import select
-    from clinica_gado.evaluation.card import write_metrics
-    from clinica_gado.evaluation.paired import evaluate_pairs
-    from clinica_gado.files import write_tsv
-    from clinica_gado.gado_removal import load_predictor
-    from clinica_gado.report.reviews import read_reviews, rejected_visits
-    from clinica_gado.training.pairs import prepare_pairs
+    if options["card_data"] is not None and (len(options["models"]) != 1 or options["plain"]):
+        raise click.UsageError("--write-card takes exactly one --model, and no --plain.")
+    from clinica_gado.evaluation.results import in_words
+    from clinica_gado.evaluation.run import EvaluationRequest, evaluate
 
-    excluded = rejected_visits(read_reviews(reviews)) if reviews else set()
-    jobs = [job for job in select(bids, visits_tsv=visits_tsv).jobs if job.visit not in excluded]
-    files = prepare_pairs(jobs, cache)
-    predictors = {name: load_predictor(name, "auto", "auto", "none") for name in models}
-    table = evaluate_pairs(files, predictors)
-    write_tsv(output, table)
-    if data is not None:
-        write_metrics(predictors[models[0]].bundle.folder, table, models[0], data)
-    click.echo(table.to_string(index=False))
+    results = evaluate(EvaluationRequest(**options))
+    click.echo(in_words(results))
+    context.exit(1 if len(results.failures) else 0)

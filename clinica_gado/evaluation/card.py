@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinica_gado.evaluation.paired import IDENTITY
-from clinica_gado.evaluation.similarity import DEFINITIONS as SIMILARITY_DEFINITIONS
+from clinica_gado.evaluation.metrics import METRICS
+from clinica_gado.evaluation.paired import IDENTITY, IDS
 from clinica_gado.files import write_json
 from clinica_gado.models.bundle import CARD_NAME, load_card
 from clinica_gado.models.card import card_to_json
@@ -16,19 +16,17 @@ from clinica_gado.models.card import card_to_json
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFINITIONS = {
-    "enhancement_left": "mean excess over the image without enhancement, in enhancing voxels, as a "
-    "share of the input's: 0 is perfect",
-    "side_change": "mean absolute change of the other brain voxels, as a share of the median",
-    "gm_csf_contrast_error": "error of (GM - CSF) / (GM + CSF) against the image without "
-    "enhancement; classes by k-means of the real non-enhanced T1w",
-    "wm_gm_contrast_error": "the same of (WM - GM) / (WM + GM)",
-    **{
-        name: SIMILARITY_DEFINITIONS[name]
-        for name in ("psnr_db_matched", "ssim_matched", "psnr_db_as_is", "ssim_as_is")
-    },
-}
-"""Columns of `evaluate_pairs` that a card carries, in words; see `clinica_gado.evaluation`."""
+COLUMNS = (
+    "enhancement_left",
+    "side_change",
+    "gm_csf_contrast_error",
+    "wm_gm_contrast_error",
+    "psnr_db_matched",
+    "ssim_matched",
+    "psnr_db_as_is",
+    "ssim_as_is",
+)
+"""Columns of an evaluation's cases that a card carries."""
 
 
 def write_metrics(folder: Path, table: pd.DataFrame, model: str, data: str) -> None:
@@ -37,12 +35,12 @@ def write_metrics(folder: Path, table: pd.DataFrame, model: str, data: str) -> N
     Parameters
     ----------
     folder : the bundle.
-    table : of `evaluate_pairs`.
+    table : the cases of an evaluation.
     model : the name of the bundle in the table's column `image`.
     data : what the cases are.
     """
     card = load_card(folder)
-    metrics = tuple(_metric(table, model, column, data) for column in DEFINITIONS)
+    metrics = tuple(_metric(table, model, column, data) for column in COLUMNS)
     write_json(folder / CARD_NAME, card_to_json(replace(card, metrics=metrics)))
 
 
@@ -52,8 +50,10 @@ def _number(value: float) -> float | None:
 
 
 def _metric(table: pd.DataFrame, model: str, column: str, data: str) -> dict[str, Any]:
+    cases = table[IDS].agg("_".join, axis=1)
     by_image = {
-        name: table[table["image"] == name].set_index("case")[column] for name in (model, IDENTITY)
+        name: table.assign(case=cases)[table["image"] == name].set_index("case")[column]
+        for name in (model, IDENTITY)
     }
     return {
         "name": column,
@@ -63,6 +63,6 @@ def _metric(table: pd.DataFrame, model: str, column: str, data: str) -> dict[str
             str(case): {"model": _number(by_image[model][case]), "nothing": _number(value)}
             for case, value in by_image[IDENTITY].items()
         },
-        "definition": DEFINITIONS[column],
+        "definition": METRICS[column].definition,
         "data": data,
     }

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
-from skimage.metrics import normalized_mutual_information, structural_similarity
+from skimage.metrics import normalized_mutual_information
 
 from clinica_gado.evaluation.papers import DEFINITIONS as PAPER_DEFINITIONS
-from clinica_gado.evaluation.papers import p1_metrics, p2_metrics, p3_metrics, psnr_db
+from clinica_gado.evaluation.papers import box_around, p1_metrics, p2_metrics, p3_metrics, psnr_db
 from clinica_gado.preprocessing.intensity import match_intensity
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
 PERCENTILE = 99.9
 SSIM_SIGMA, SSIM_K1, SSIM_K2 = 1.5, 0.01, 0.03
+SSIM_TRUNCATE = 3.5
 SSIM_REACH = 5
 """Voxels that the Gaussian window reaches: scikit-image cuts it at 3.5 sigma."""
 NMI_BINS = 100
@@ -76,7 +81,66 @@ def compare(
     voxels of the mask. SSIM is the 3D Gaussian map of Wang 2004 (sigma 1.5, K1 .01, K2 .03, data
     range 1), averaged in the mask.
     """
-    return _compare_scaled(*on_common_scale(image, reference, mask), mask)
+    yardstick = Yardstick(reference, mask)
+    return yardstick.compare(yardstick.scale(image))
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A reference on its scale; what depends on it alone is computed once for all images.
+
+    Attributes
+    ----------
+    reference : (X, Y, Z), positive in the mask.
+    mask : (X, Y, Z), the brain.
+    """
+
+    reference: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+
+    def scale(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return an image on the common scale: medians equal, 1 the reference's percentile."""
+        return np.clip(image / np.median(image[self.mask]) / self._top, 0, 1)
+
+    @cached_property
+    def scaled(self) -> NDArray[np.float32]:
+        """The reference on the common scale, (X, Y, Z)."""
+        return self.scale(self.reference)
+
+    def compare(self, scaled_image: NDArray[np.floating]) -> Similarity:
+        """Compare an image that `scale` returned, (X, Y, Z), with the reference."""
+        values = scaled_image[self.mask].astype(np.float64)
+        difference = values - self._values
+        mse = float(np.mean(difference**2))
+        blur = float("nan")
+        if self._sharpness:
+            blur = sharpness(scaled_image, self.mask) / self._sharpness
+        return Similarity(
+            mae=float(np.mean(np.abs(difference))),
+            mse=mse,
+            psnr_db=psnr_db(mse),
+            nrmse=float(np.sqrt(mse / np.mean(self._values**2))),
+            ssim=gaussian_ssim(scaled_image, self.scaled, self.mask, self._local_mean),
+            nmi=float(normalized_mutual_information(values, self._values, bins=NMI_BINS)),
+            blur=blur,
+        )
+
+    @cached_property
+    def _top(self) -> np.floating:
+        inside = self.reference[self.mask]
+        return np.percentile(inside / np.median(inside), PERCENTILE)
+
+    @cached_property
+    def _values(self) -> NDArray[np.float64]:
+        return self.scaled[self.mask].astype(np.float64)
+
+    @cached_property
+    def _sharpness(self) -> float:
+        return sharpness(self.scaled, self.mask)
+
+    @cached_property
+    def _local_mean(self) -> NDArray[np.float64]:
+        return local_mean(self.scaled, self.mask)
 
 
 def similarity_row(
@@ -101,18 +165,42 @@ def similarity_row(
     -------
     The columns of `DEFINITIONS`; NaN when an image is not positive in the mask.
     """
-    if not mask.any() or not all(np.median(a[mask]) > 0 for a in (image, reference)):
+    yardstick = Yardstick(reference, mask)
+    scaled = scale_both_ways(image, yardstick)
+    if scaled is None:
         logger.warning("Likeness is not measured: an image has no signal in the brain mask.")
         return dict.fromkeys(DEFINITIONS, float("nan"))
-    lesion = np.zeros(mask.shape, dtype=bool) if enhancing is None else enhancing
+    return likeness(scaled, yardstick, enhancing)
+
+
+def scale_both_ways(
+    image: NDArray[np.float32], yardstick: Yardstick
+) -> dict[str, NDArray[np.float32]] | None:
+    """Return an image on the common scale, `as_is` and `matched` to the reference.
+
+    None when the image or the reference is not positive in the mask.
+    """
+    mask, reference = yardstick.mask, yardstick.reference
+    if not mask.any() or not all(np.median(a[mask]) > 0 for a in (image, reference)):
+        return None
     matched = match_intensity(image, reference, mask)
+    return {"as_is": yardstick.scale(image), "matched": yardstick.scale(matched)}
+
+
+def likeness(
+    scaled: Mapping[str, NDArray[np.float32]],
+    yardstick: Yardstick,
+    enhancing: NDArray[np.bool_] | None = None,
+) -> dict[str, float]:
+    """Return the columns of `DEFINITIONS` for what `scale_both_ways` returned."""
+    mask = yardstick.mask
+    lesion = np.zeros(mask.shape, dtype=bool) if enhancing is None else enhancing
     row: dict[str, float] = {}
-    for values, suffix, paper_suffix in ((image, "_as_is", ""), (matched, "_matched", "_matched")):
-        first, second = on_common_scale(values, reference, mask)
-        in_mask = _compare_scaled(first, second, mask)._asdict()
-        papers = p1_metrics(first, second, mask) | p2_metrics(first, second, mask, lesion)
-        papers |= p3_metrics(first, second, mask)
-        row |= {f"{name}{suffix}": value for name, value in in_mask.items()}
+    for how, values in scaled.items():
+        both = (values, yardstick.scaled, mask)
+        papers = p1_metrics(*both) | p2_metrics(*both, lesion) | p3_metrics(*both)
+        paper_suffix = "" if how == "as_is" else f"_{how}"
+        row |= {f"{name}_{how}": v for name, v in yardstick.compare(values)._asdict().items()}
         row |= {f"{name}{paper_suffix}": value for name, value in papers.items()}
     return {name: row[name] for name in DEFINITIONS}
 
@@ -121,60 +209,53 @@ def on_common_scale(
     image: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return both images on the scale that `compare` describes."""
-    first, second = (values / np.median(values[mask]) for values in (image, reference))
-    top = np.percentile(second[mask], PERCENTILE)
-    return np.clip(first / top, 0, 1), np.clip(second / top, 0, 1)
+    yardstick = Yardstick(reference, mask)
+    return yardstick.scale(image), yardstick.scaled
 
 
 def gaussian_ssim(
-    first: NDArray[np.floating], second: NDArray[np.floating], mask: NDArray[np.bool_]
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    mean_of_second: NDArray[np.float64] | None = None,
 ) -> float:
     """Return the 3D Gaussian SSIM (Wang 2004) averaged in a mask; images in [0, 1], (X, Y, Z).
 
-    NaN for a grid smaller than the window of 11 voxels.
+    As scikit-image's, in the box of the mask; the two variances are only needed as a sum, so that
+    four images are filtered and not five. NaN for a grid smaller than the window of 11 voxels.
+
+    Parameters
+    ----------
+    mean_of_second : its `local_mean` if it is known.
     """
     if min(mask.shape) < 2 * SSIM_REACH + 1:
         return float("nan")
-    box = _around(mask, 2 * SSIM_REACH)  # wide enough for scikit-image even at the grid's border
-    _, similarity_map = structural_similarity(
-        first[box].astype(np.float64), second[box].astype(np.float64), data_range=1.0,
-        gaussian_weights=True, sigma=SSIM_SIGMA, K1=SSIM_K1, K2=SSIM_K2,
-        use_sample_covariance=False, full=True,
-    )  # fmt: skip
-    return float(similarity_map[mask[box]].mean())
+    mean_1 = local_mean(first, mask)
+    mean_2 = local_mean(second, mask) if mean_of_second is None else mean_of_second
+    box = box_around(mask, SSIM_REACH)
+    one, other = first[box].astype(np.float64), second[box].astype(np.float64)
+    inside = mask[box]
+    products, squares = mean_1 * mean_2, mean_1**2 + mean_2**2
+    covariance = _gaussian(one * other)[inside] - products
+    variances = _gaussian(one**2 + other**2)[inside] - squares
+    c1, c2 = SSIM_K1**2, SSIM_K2**2
+    similarity = (2 * products + c1) * (2 * covariance + c2)
+    similarity /= (squares + c1) * (variances + c2)
+    return float(similarity.mean())
+
+
+def local_mean(image: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean in SSIM's Gaussian window around each voxel of a mask, (n,)."""
+    box = box_around(mask, SSIM_REACH)
+    return _gaussian(image[box].astype(np.float64))[mask[box]]
+
+
+def _gaussian(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    filtered = ndimage.gaussian_filter(image, SSIM_SIGMA, truncate=SSIM_TRUNCATE)
+    return np.asarray(filtered, dtype=np.float64)
 
 
 def sharpness(image: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
     """Return the variance of the Laplacian in a mask, (X, Y, Z)."""
-    box = _around(mask, 1)
+    box = box_around(mask, 1)
     return float(ndimage.laplace(image[box].astype(np.float64))[mask[box]].var())
-
-
-def _compare_scaled(
-    first: NDArray[np.floating], second: NDArray[np.floating], mask: NDArray[np.bool_]
-) -> Similarity:
-    values, wanted = first[mask].astype(np.float64), second[mask].astype(np.float64)
-    difference = values - wanted
-    mse = float(np.mean(difference**2))
-    reference_sharpness = sharpness(second, mask)
-    return Similarity(
-        mae=float(np.mean(np.abs(difference))),
-        mse=mse,
-        psnr_db=psnr_db(mse),
-        nrmse=float(np.sqrt(mse / np.mean(wanted**2))),
-        ssim=gaussian_ssim(first, second, mask),
-        nmi=float(normalized_mutual_information(values, wanted, bins=NMI_BINS)),
-        blur=sharpness(first, mask) / reference_sharpness if reference_sharpness else float("nan"),
-    )
-
-
-def _around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """Return the box of a mask with a margin, cut at the grid's border.
-
-    What a filter no wider than the margin makes of the voxels of the mask is the same in the box.
-    """
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return tuple(
-        slice(max(side.start - margin, 0), min(side.stop + margin, size))
-        for side, size in zip(box, mask.shape, strict=True)
-    )

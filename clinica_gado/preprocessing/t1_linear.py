@@ -169,7 +169,7 @@ def _from_clinica(native: Volume, source: Path, visit: Visit, caps: Path) -> Lin
             "%s or its affine cannot be read; the image is registered again.", found.cropped
         )
         return None
-    if _is_affine_of(cropped, native, matrix):
+    if is_affine_of(cropped, native, matrix):
         return LinearResult(native, Volume(cropped.data, CROP_GRID.affine), matrix)
     logger.warning(
         "%s is not its source moved by its affine (Clinica's --use-antspy warps images); "
@@ -179,7 +179,8 @@ def _from_clinica(native: Volume, source: Path, visit: Visit, caps: Path) -> Lin
     return None
 
 
-def _is_affine_of(cropped: Volume, native: Volume, matrix: NDArray[np.float64]) -> bool:
+def is_affine_of(cropped: Volume, native: Volume, matrix: NDArray[np.float64]) -> bool:
+    """Tell whether an image on the template grid is the native one moved by a matrix (4, 4)."""
     on_grid = cropped.data.shape == CROP_GRID.shape
     if not on_grid or not np.allclose(cropped.affine, CROP_GRID.affine, atol=1e-3):
         return False

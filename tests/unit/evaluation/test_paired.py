@@ -1,54 +1,89 @@
-"""Models side by side on pairs, and their numbers in a card."""
+"""Images side by side on pairs, and their numbers in a card."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
-from clinica_gado.evaluation.card import DEFINITIONS, write_metrics
-from clinica_gado.evaluation.paired import IDENTITY, evaluate_pairs
-from clinica_gado.inference import Prediction
+from clinica_gado.evaluation.card import COLUMNS, write_metrics
+from clinica_gado.evaluation.metrics import METRICS, TISSUE_METRICS
+from clinica_gado.evaluation.paired import (
+    IDENTITY,
+    candidate_of,
+    evaluate_pairs,
+    identity,
+    tissue_differences,
+)
+from clinica_gado.evaluation.tissue_cache import TissueCache
 from clinica_gado.models.bundle import load_card, save_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import build_network
-from clinica_gado.preprocessing.grids import CROP_GRID
 
 
-class Perfect:
-    """A model that knows the answer."""
-
-    def __init__(self, answer):
-        self.answer = answer
-
-    def predict(self, images, region=None):
-        return Prediction(self.answer, None, "cpu", "fp32", 1)
+def perfect(case):
+    return case.target
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    core = (slice(60, 100), slice(80, 120), slice(70, 110))
-    plain = np.zeros(CROP_GRID.shape, np.float32)
-    smooth = ndimage.gaussian_filter(rng.normal(size=(40, 40, 40)), 3)
-    plain[core] = 100 + 30 * smooth / smooth.std()
-    answer = plain + np.where(plain > 0, rng.normal(0, 2, plain.shape), 0).astype(np.float32)
-    source = answer.copy()
-    source[75:85, 95:105, 85:95] += 150
-    path = tmp_path_factory.mktemp("pairs") / "sub-01_ses-M000.npz"
-    np.savez_compressed(path, source=source, reference=plain)
-    return path, answer
+def cases(make_case):
+    return [make_case(f"sub-{number:02d}", number) for number in (1, 2, 3)]
 
 
-@pytest.mark.slow
-def test_a_perfect_model_beats_the_image_as_it_is_and_its_card_says_so(prepared, tmp_path):
-    path, answer = prepared
-    table = evaluate_pairs([path], {"perfect": Perfect(answer)})
-    rows = table.set_index("image")
-    assert rows.loc[IDENTITY, "enhancement_left"] == pytest.approx(1)
-    assert abs(rows.loc["perfect", "enhancement_left"]) < 0.02
-    assert rows.loc["perfect", "psnr_db_as_is"] > rows.loc[IDENTITY, "psnr_db_as_is"] + 10
+def test_rows_are_cases_by_images_and_a_perfect_model_beats_the_image_as_it_is(cases):
+    table = evaluate_pairs(cases, {IDENTITY: identity, "perfect": perfect}).cases
+    assert list(table["image"]) == [IDENTITY, "perfect"] * 3
+    assert list(table["participant_id"]) == ["sub-01"] * 2 + ["sub-02"] * 2 + ["sub-03"] * 2
+    by_image = table.groupby("image")["psnr_db_matched"].mean()
+    assert by_image["perfect"] > by_image[IDENTITY] + 3
+    assert (table["note"] == "").all()
 
+
+def test_a_model_that_fails_costs_its_own_row_only(cases, make_predictor, caplog):
+    candidates = {
+        "broken": candidate_of(make_predictor(broken=True)),
+        "empty": lambda case: case.source * 0,
+        IDENTITY: identity,
+    }
+    table = evaluate_pairs(cases[:1], candidates).cases.set_index("image")
+    assert table.loc["broken", "note"] == "out of memory"
+    assert table.loc["empty", "note"] == "there is no signal in the brain"
+    assert table.loc[["broken", "empty"], list(METRICS)].isna().all(axis=None)
+    assert table.loc[IDENTITY, "enhancement_left"] == pytest.approx(1)
+    assert "sub-01 ses-M000: broken failed: out of memory" in caplog.text.replace("_", " ")
+
+
+def test_volumes_of_all_images_are_compared_with_the_real_one(cases, tmp_path, segmenter):
+    cache = TissueCache(tmp_path, segmenter)
+    found = evaluate_pairs(cases, {IDENTITY: identity, "perfect": perfect}, cache)
+    assert sorted(found.volumes["image"].unique()) == [IDENTITY, "nce", "perfect"]
+    volumes = found.volumes.set_index(["participant_id", "image"]).sort_index()
+    tiv = volumes["tiv_cm3"].xs("nce", level="image")
+    assert set(TISSUE_METRICS) <= set(found.cases.columns)
+    for row in found.cases.to_dict("records"):
+        image, nce = (volumes.loc[row["participant_id"], name] for name in (row["image"], "nce"))
+        for tissue in ("gm", "wm", "csf"):
+            share = [v[f"{tissue}_cm3"] / v["tiv_cm3"] for v in (image, nce)]
+            signed = (share[0] - share[1]) * tiv.mean()
+            assert row[f"{tissue}_bias_cm3"] == pytest.approx(signed)
+            assert row[f"{tissue}_difference_cm3"] == pytest.approx(abs(signed))
+
+
+def test_the_identity_is_compared_as_itself(cases, tmp_path, segmenter):
+    found = evaluate_pairs(cases, {IDENTITY: identity}, TissueCache(tmp_path, segmenter))
+    differences = tissue_differences(found.volumes, IDENTITY)
+    assert (differences["ce_cm3"] == differences["synthetic_cm3"]).all()
+
+
+def test_what_failed_has_no_volumes_and_the_others_have(cases, make_predictor, tmp_path, segmenter):
+    broken = candidate_of(make_predictor(broken=True))
+    cache = TissueCache(tmp_path, segmenter)
+    table = evaluate_pairs(cases, {IDENTITY: identity, "broken": broken}, cache).cases
+    missing = table.set_index("image")["gm_difference_cm3"].isna()
+    assert missing["broken"].all()
+    assert not missing[IDENTITY].any()
+
+
+def test_numbers_go_into_the_card_beside_doing_nothing(cases, tmp_path):
     architecture = {"name": "attention_unet", "width": 2, "levels": 2, "output": "change"}
     card = Card(
         id="tiny",
@@ -64,8 +99,12 @@ def test_a_perfect_model_beats_the_image_as_it_is_and_its_card_says_so(prepared,
         licence="none",
     )
     save_bundle(tmp_path / "tiny", card, [build_network(architecture).state_dict()])
-    write_metrics(tmp_path / "tiny", table, "perfect", "one made-up case")
+    table = evaluate_pairs(cases, {IDENTITY: identity, "tiny": perfect}).cases
+    write_metrics(tmp_path / "tiny", table, "tiny", "three made-up cases")
     metrics = {metric["name"]: metric for metric in load_card(tmp_path / "tiny").metrics}
-    assert set(metrics) == set(DEFINITIONS)
+    assert tuple(metrics) == COLUMNS
     assert metrics["enhancement_left"]["doing_nothing"] == pytest.approx(1)
-    assert set(metrics["ssim_as_is"]["cases"]) == {"sub-01_ses-M000"}
+    assert metrics["enhancement_left"]["value"] == pytest.approx(0, abs=1e-4)
+    assert set(metrics["ssim_as_is"]["cases"]) == {f"sub-0{n}_ses-M000" for n in (1, 2, 3)}
+    assert metrics["ssim_as_is"]["definition"] == METRICS["ssim_as_is"].definition
+    assert np.isfinite(metrics["psnr_db_matched"]["value"])

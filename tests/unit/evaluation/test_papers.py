@@ -55,13 +55,13 @@ def test_p1_ssim_is_one_window_with_unsquared_constants():
     expected = (2 * 0.125 + 0.01) / (0.3125 + 0.01) * (2 * 0.125 + 0.03) / (0.3125 + 0.03)
     found = p1_metrics(first, second, np.ones(first.shape, dtype=bool))
     assert found["p1_ssim"] == pytest.approx(expected)
-    squared = global_ssim(first, second, 0.01**2, 0.03**2)
+    squared = global_ssim(first.ravel(), second.ravel(), (0.01**2, 0.03**2), first.size)
     assert squared < found["p1_ssim"]
 
 
 def test_p1_ssim_is_higher_than_in_the_mask_alone():
     first, second, mask = images()
-    in_mask = global_ssim(first[mask], second[mask], 0.01, 0.03)
+    in_mask = global_ssim(first[mask], second[mask], (0.01, 0.03), int(mask.sum()))
     assert p1_metrics(first, second, mask)["p1_ssim"] > in_mask
 
 

@@ -1,0 +1,148 @@
+"""Lesion labels of a BIDS dataset (`derivatives/lesions`), brought to the template grid."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from clinica_gado.caps import removal_paths
+from clinica_gado.errors import GadoError, InputImageError, RegistrationError
+from clinica_gado.files import atomic_path, sha256_of
+from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.preprocessing.images import Volume, load_image, read_volume
+from clinica_gado.preprocessing.linear import estimate_transform, read_itk_affine
+from clinica_gado.preprocessing.t1_linear import is_affine_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from clinica_gado.bids import Job, Visit
+
+logger = logging.getLogger(__name__)
+
+FOLDER = Path("derivatives") / "lesions"
+ENHANCING = (3, 4)
+"""Labels of enhancing tumour in the BraTS challenges: 4, and 3 from 2023 on."""
+REGISTRATION = "AffineFast"
+"""Of an image to itself, where the quick one is enough."""
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """Where lesions are on the template grid, (X, Y, Z) each."""
+
+    whole: NDArray[np.bool_]
+    enhancing: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LesionSource:
+    """Where labels come from and which of them enhance.
+
+    Attributes
+    ----------
+    folder : `sub-X/ses-Y/anat/*_dseg.nii.gz` below it, in the world of the contrast-enhanced T1w.
+    caps : outputs of t1-gado-removal, whose affines are taken if they are there.
+    enhancing : labels that enhance.
+    """
+
+    folder: Path
+    caps: Path | None = None
+    enhancing: tuple[int, ...] = ENHANCING
+
+
+def find_lesions(
+    jobs: Iterable[Job], files: Sequence[Path], source: LesionSource
+) -> dict[Visit, Lesions]:
+    """Return the lesions of each visit that has labels; made once, kept beside the pairs."""
+    prepared = {path.stem: path for path in files}
+    found = {}
+    for job in jobs:
+        labels = labels_of(job.visit, source.folder)
+        pair = prepared.get(f"{job.visit.participant_id}_{job.visit.session_id}")
+        if labels is None or pair is None:
+            continue
+        try:
+            moved = _on_grid(job, labels, pair, source.caps)
+        except GadoError as error:
+            logger.warning("%s: lesions are left out: %s", job.visit, error)
+            continue
+        found[job.visit] = Lesions(moved > 0, np.isin(moved, source.enhancing))
+    return found
+
+
+def labels_of(visit: Visit, folder: Path) -> Path | None:
+    """Return the label map of a visit, or None; of several the first by name."""
+    anat = folder / visit.participant_id / visit.session_id / "anat"
+    return next(iter(sorted(anat.glob("*_dseg.nii*"))), None)
+
+
+def _on_grid(job: Job, labels: Path, pair: Path, caps: Path | None) -> NDArray[np.int16]:
+    """Return the labels on `CROP_GRID`, nearest neighbour, from the cache if they are there."""
+    with np.load(pair, allow_pickle=False) as arrays:
+        source = arrays["source"]
+    key = hashlib.sha256(sha256_of(labels).encode() + source.tobytes()).hexdigest()[:16]
+    kept = pair.parent / "lesions" / f"{pair.stem}_{key}.nii.gz"
+    if not kept.is_file():
+        moved = move_labels(labels, _affine(job, source, caps))
+        with atomic_path(kept) as partial:
+            nib.save(nib.Nifti1Image(moved, CROP_GRID.affine), partial)
+    return np.asarray(load_image(kept).dataobj).astype(np.int16)
+
+
+def _affine(job: Job, source: NDArray[np.float32], caps: Path | None) -> NDArray[np.float64]:
+    """Return the matrix (4, 4) from the template to the source's own world, RAS mm.
+
+    A prepared pair does not keep it. The source is found again in its prepared image, which is
+    the same image, so that the registration can hardly err; it is checked all the same.
+    """
+    native, prepared = read_volume(job.source), Volume(source, CROP_GRID.affine)
+    if caps is not None:
+        affine = removal_paths(caps, job.source, job.visit).affine
+        if affine.is_file() and is_affine_of(prepared, native, read_itk_affine(affine)):
+            return read_itk_affine(affine)
+    logger.info("%s: registering the labels of its lesions", job.visit)
+    matrix = estimate_transform(native, prepared, REGISTRATION)
+    if not is_affine_of(prepared, native, matrix):
+        raise RegistrationError(
+            f"{job.source.name} was not found again in its prepared image; remove the pair from "
+            "the cache, or give --caps."
+        )
+    return matrix
+
+
+def move_labels(path: Path, mni_to_native: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Return a label map on `CROP_GRID`, nearest neighbour.
+
+    Parameters
+    ----------
+    mni_to_native : world of the template to world of the labels, RAS mm, (4, 4).
+
+    Raises
+    ------
+    InputImageError
+        The file cannot be read.
+    """
+    try:
+        image = load_image(path)
+        labels = np.squeeze(np.asarray(image.dataobj)).astype(np.int16)
+    except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
+        raise InputImageError(f"{path} cannot be read ({error}).") from error
+    return labels_on_grid(labels, image.affine, mni_to_native)
+
+
+def labels_on_grid(
+    labels: NDArray[np.integer], affine: NDArray[np.float64], mni_to_native: NDArray[np.float64]
+) -> NDArray[np.int16]:
+    """Return labels, (X, Y, Z) with their voxel to world matrix, on `CROP_GRID`."""
+    to_voxels = np.linalg.inv(affine) @ mni_to_native @ CROP_GRID.affine
+    moved = ndimage.affine_transform(labels, to_voxels, output_shape=CROP_GRID.shape, order=0)
+    return np.asarray(moved, dtype=np.int16)
