@@ -121,14 +121,16 @@ def draw(columns: dict[str, list[Image]], others: list[Image], path: Path) -> No
     """Draw the columns, and beside them the images without agent."""
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.colors import LinearSegmentedColormap
 
+    change = LinearSegmentedColormap.from_list("change", ["deepskyblue", "black", "orangered"])
     figure, axes = plt.subplots(4, len(columns) + 1, figsize=(10.5, 9.6), layout="constrained")
     figure.patch.set_facecolor("black")
     for column, (title, images) in zip(axes.T, columns.items(), strict=False):
         column[0].set_title(title, color="white", fontsize=9)
         for axis, image in zip(column[:3], images[:3], strict=True):
             axis.imshow(image, cmap="gray", vmin=0, vmax=1)
-        column[3].imshow(images[3], cmap="berlin", vmin=-1, vmax=1)
+        column[3].imshow(images[3], cmap=change, vmin=-1, vmax=1)
     for axis, image, title in zip(
         axes[:, -1], others, ("FLAIR", "T2w", "ADC", "true labels"), strict=True
     ):
