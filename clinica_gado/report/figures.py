@@ -83,9 +83,12 @@ def _draw(axes: Axes, plane: NDArray[np.float32], brightest: float, is_change: b
 
 @lru_cache(maxsize=1)
 def change_colours() -> Colormap:
-    """Return blue for darkened, black for unchanged, orange for brightened."""
+    """Return blue and dark for darkened, grey for unchanged, orange and light for brightened.
+
+    From dark to light throughout, so that a print in greyscale says the same.
+    """
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list(
-        "change", ["#6cc0ff", "#1f4e9c", "black", "#a8481c", "#ffc06c"]
+        "change", ["#03103f", "#2a4fae", "#8c8c8c", "#eda55a", "#fff3dd"]
     )

@@ -59,7 +59,7 @@ def draw_bland_altman(rows: Sequence[Row], agreement: Sequence[Row]) -> Markup:
 def _paired_panel(tissue: str, pairs: list[tuple[float, float]]) -> Iterable[Markup]:
     frame = _frame_of((0, 1), [value for pair in pairs for value in pair])
     yield axes(frame, _title(tissue, pairs), "", x_ticks=False)
-    at = (frame.x(0.22), frame.x(0.78))
+    at = (frame.x(0.34), frame.x(0.66))
     for x, words in zip(at, ("before", "after"), strict=True):
         yield text(x, frame.top + frame.height + 18, words, "axis-label")
     lines = [(at[0], frame.y(before), at[1], frame.y(after)) for before, after in pairs]
