@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -18,7 +19,8 @@ from clinica_gado.bids import Job, Selection, parse_filter, select
 from clinica_gado.caps import dataset_name, qc_folder, read_sidecar, removal_paths
 from clinica_gado.console import show_messages
 from clinica_gado.errors import GadoError, OutputError, SelectionError
-from clinica_gado.files import sha256_of, write_json, write_tsv
+from clinica_gado.evaluation.tissue import planned_sets
+from clinica_gado.files import read_table, sha256_of, write_json, write_tsv
 from clinica_gado.gado_removal import (
     PIPELINE,
     RemovalSettings,
@@ -70,8 +72,6 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     """
     # Imported late: nipype takes seconds, and a wrong option should be told at once.
     from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
-    from clinica_gado.report.build import write_report
-    from clinica_gado.validation.tables import write_tables
 
     share_threads(options.n_procs)
     _check_start(settings, options)
@@ -103,12 +103,45 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     outcomes = _validate(selection.jobs, outcomes, validation, options)
     _write_provenance(folder, settings, options, bundle, started)
     code = _summarise(folder, selection, outcomes)
-    write_tables(settings.caps, folder, options.quality_tsv)
-    logger.info("The report is %s", write_report(settings.caps, PIPELINE))
-    return code
+    return code if _report(settings.caps, folder, options) else SOME_FAILED
+
+
+def _report(caps: Path, folder: Path, options: RunOptions) -> bool:
+    """Write the tables of the validation and the report; what fails here costs no image."""
+    from clinica_gado.report.build import write_report
+    from clinica_gado.validation.tables import write_tables
+
+    try:
+        write_tables(caps, folder, options.quality_tsv)
+        logger.info("The report is %s", write_report(caps, PIPELINE))
+    except Exception as error:
+        logger.debug("%s", traceback.format_exc())
+        logger.error(
+            "The tables of the validation or the report were not written (%s). The images are "
+            "there; `clinica-gado report %s`, or the same run again, writes them.",
+            *(error, caps),
+        )
+        return False
+    return True
 
 
 def _validate(
+    jobs: Sequence[Job],
+    outcomes: Sequence[Outcome],
+    settings: ValidationSettings,
+    options: RunOptions,
+) -> list[Outcome]:
+    """Validate what was synthesised; should all of it fail, the visits are done all the same."""
+    try:
+        return _validate_all(jobs, outcomes, settings, options)
+    except Exception as error:
+        logger.debug("%s", traceback.format_exc())
+        logger.error("Validation ended early (%s); the same run again goes on with it.", error)
+        flag = f"not validated: {error}"
+        return [o if o.status == FAILED else o._replace(flags=(*o.flags, flag)) for o in outcomes]
+
+
+def _validate_all(
     jobs: Sequence[Job],
     outcomes: Sequence[Outcome],
     settings: ValidationSettings,
@@ -145,6 +178,8 @@ def _check_start(settings: RemovalSettings, options: RunOptions) -> None:
 
         check_programs()
     describe_options(settings.linear)  # reads the user's template
+    if options.quality_tsv is not None:
+        planned_sets(read_table(options.quality_tsv, ("participant_id", "quality")))
     try:
         check_bids_dataset(settings.bids)
     except (ClinicaException, ValueError) as error:

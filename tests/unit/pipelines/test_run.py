@@ -13,7 +13,7 @@ from clinica_gado.caps import qc_folder, removal_paths
 from clinica_gado.errors import OutputError, ResourceError, SelectionError
 from clinica_gado.files import write_json
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings, make_request
-from clinica_gado.outcomes import ALREADY_DONE, FAILED
+from clinica_gado.outcomes import ALREADY_DONE, DONE, FAILED, Outcome
 from clinica_gado.pipelines.t1_gado_removal import pipeline as pipeline_module
 from clinica_gado.pipelines.t1_gado_removal import run as run_module
 from clinica_gado.pipelines.t1_gado_removal.options import RunOptions
@@ -90,6 +90,51 @@ def test_a_working_directory_that_cannot_be_made_stops_in_one_line(
     options = RunOptions(working_directory=tmp_path / "file" / "work")
     with pytest.raises(OutputError, match="working directory"):
         run_module.run(settings, options)
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("participant_id\nsub-01\n", "quality"),
+        ("participant_id\tquality\nsub-01\tgood\nsub-01\tlow\n", "several"),
+    ],
+    ids=["without the column", "two qualities of one visit"],
+)
+def test_a_wrong_table_of_qualities_stops_before_anything_is_written(
+    job, settings, given_settings, tmp_path, table, problem
+):
+    (tmp_path / "q.tsv").write_text(table)
+    with pytest.raises(SelectionError, match=problem):
+        run_module.run(settings, RunOptions(segmentation="none", quality_tsv=tmp_path / "q.tsv"))
+    assert not settings.caps.exists()
+
+
+def test_a_validation_that_breaks_loses_no_visit(job, monkeypatch, caplog):
+    monkeypatch.setattr(run_module, "_validate_all", broken)
+    outcomes = [
+        Outcome(job.visit, job.source.name, DONE, flags=("doubt",)),
+        Outcome(Visit("sub-02", "ses-M000"), "b.nii.gz", FAILED, "no head"),
+    ]
+    kept = run_module._validate([job], outcomes, None, OPTIONS)
+    assert kept[0].flags == ("doubt", "not validated: no memory")
+    assert kept[0].status == DONE
+    assert kept[1] == outcomes[1]
+    assert "Validation ended early" in caplog.text
+
+
+def test_a_report_that_breaks_keeps_the_tables_of_the_run(
+    job, settings, given_settings, monkeypatch, caplog
+):
+    monkeypatch.setattr("clinica_gado.report.build.write_report", broken)
+    assert run_module.run(settings, OPTIONS) == run_module.SOME_FAILED
+    folder = qc_folder(settings.caps, PIPELINE)
+    assert (folder / "images.tsv").is_file()
+    assert (folder / "provenance.json").is_file()
+    assert "clinica-gado report" in caplog.text
+
+
+def broken(*arguments, **options):
+    raise RuntimeError("no memory")
 
 
 def test_a_dataset_that_clinica_refuses_stops_in_one_line(job, settings, given_settings):
