@@ -27,10 +27,12 @@ TISSUE_COLUMNS = [name for name in TissueVolumes._fields if name.endswith("_cm3"
 def main() -> None:
     """Read the volumes of both and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("caps", nargs=2, type=Path)
-    first, second = (
-        pd.read_csv(caps / VOLUMES, sep="\t").set_index(KEYS) for caps in parser.parse_args().caps
-    )
+    parser.add_argument("caps", nargs="*", type=Path, help="two folders")
+    folders = parser.parse_args().caps
+    if len(folders) != 2:
+        print("skipped: name two CAPS whose images were segmented by two engines")
+        return
+    first, second = (pd.read_csv(caps / VOLUMES, sep="\t").set_index(KEYS) for caps in folders)
     names = [", ".join(table["engine"].unique()) for table in (first, second)]
     print(f"{names[0]} against {names[1]}")
     print(compare(first[TISSUE_COLUMNS], second[TISSUE_COLUMNS]).to_string(index=False))
