@@ -14,7 +14,8 @@ from clinica_gado.bids import Visit
 from clinica_gado.evaluation.enhancement import classify_tissue, tissue_contrast
 from clinica_gado.evaluation.similarity import Yardstick
 from clinica_gado.preprocessing.templates import template_brain
-from clinica_gado.training.pairs import load_pair, remove_enhancement
+from clinica_gado.training.pairs import load_pair
+from clinica_gado.training.target import remove_enhancement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

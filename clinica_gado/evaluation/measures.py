@@ -61,7 +61,7 @@ def _quiet(case: Case) -> Mask:
 
 
 def _regional(case: Case, scaled: dict[str, Image]) -> dict[str, float]:
-    numbers = {}
+    numbers: dict[str, float] = {}
     for region, mask in case.regions.items():
         wanted = case.yardstick.scaled[mask].astype(np.float64)
         for how, values in scaled.items():
@@ -78,7 +78,7 @@ def _enhancement(case: Case, image: Image) -> dict[str, float]:
     fitted = np.zeros(case.brain.shape, dtype=bool)
     fitted.flat[np.flatnonzero(case.brain)[::FITTED_SHARE]] = True
     matched = match_intensity(image, case.target, fitted)
-    numbers = {}
+    numbers: dict[str, float] = {}
     for suffix, values in (("", image), ("_matched", matched)):
         found = measure_enhancement(values, case.source, case.target, case.brain)
         numbers |= {

@@ -54,7 +54,7 @@ class TissueCache:
 
     def add(self, image: NDArray[np.float32]) -> str:
         """Take an image, (X, Y, Z), to be segmented if it never was; return its sha256."""
-        digest = hashlib.sha256(np.ascontiguousarray(image, dtype=np.float32)).hexdigest()
+        digest = hashlib.sha256(image.astype(np.float32).tobytes()).hexdigest()
         if digest not in self.failures and self.volumes(digest) is None:
             self._waiting[digest] = image
         if len(self._waiting) >= BATCH:
