@@ -52,7 +52,7 @@ _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Put the numbers into the card of the one model, measured on DATA (in words).",
 )
 @click.pass_context
-def cli(context: click.Context, **options: Any) -> None:
+def cli(context: click.Context, /, **options: Any) -> None:
     """Compare models with leaving the image as it is, and with histogram matching, case by case.
 
     Takes the visits of BIDS that have a T1w with and one without contrast. Writes cases.tsv,
