@@ -120,7 +120,7 @@ def test_every_visit_is_validated_and_the_tables_agree(first_run):
     assert set(volumes.engine) == {"builtin"}
     total = volumes[["gm_cm3", "wm_cm3", "csf_cm3"]].sum(axis=1)
     np.testing.assert_allclose(total, volumes.tiv_cm3, atol=0.01)
-    assert volumes.tiv_cm3.between(900, 2100).all()
+    assert volumes.tiv_cm3.between(900, 2300).all()  # template brains have 1900 to 2100
     differences, tests = table(caps, "differences"), table(caps, "tests")
     compared = images[images.map(lambda found: "nce" in found)]
     assert len(differences) == 3 * len(compared)
