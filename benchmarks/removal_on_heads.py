@@ -15,14 +15,13 @@ belong to no tissue. `--keep` has images and segmentations kept: another model c
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from segmentation import LABEL_MAPS, TEST_HEADS
+from segmentation import head_options, kept_folder
 
 from clinica_gado.bids import Visit
 from clinica_gado.evaluation.lesions import labels_on_grid
@@ -54,11 +53,9 @@ SHORT = {"graymatter": "gm", "whitematter": "wm", "csf": "csf"}
 def main() -> None:
     """Prepare the draws, segment every image and print one table."""
     options = parse_options()
-    if not options.label_maps.is_dir():
-        print(f"skipped: there are no label maps in {options.label_maps}")
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.keep or Path(scratch)
+    with kept_folder(options) as folder:
+        if folder is None:
+            return
         draws = {
             Visit(spec.participant_id, "draw"): prepare(spec, folder / "heads")
             for spec in planned_draws(options)
@@ -73,14 +70,10 @@ def main() -> None:
 
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("label_maps", nargs="?", type=Path, default=LABEL_MAPS)
+    parser = head_options(__doc__.splitlines()[0])
     parser.add_argument("--model", action="append", default=[], help="id or folder; repeatable")
     parser.add_argument("--engine", choices=("builtin", "spm", "auto"), default="builtin")
-    parser.add_argument("--tpm", type=Path, help="tissue probability map for SPM [its own]")
-    parser.add_argument("--heads", nargs="+", type=int, default=TEST_HEADS, help="[17 18 19 20]")
     parser.add_argument("--draws", type=int, default=3, help="of each head [3]")
-    parser.add_argument("--keep", type=Path, help="folder of prepared images and segmentations")
     return parser.parse_args()
 
 

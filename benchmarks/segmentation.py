@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -44,27 +45,37 @@ TEST_HEADS = (17, 18, 19, 20)
 
 def main() -> None:
     """Prepare the heads, segment them with each engine and print one table."""
-    options = parse_options()
-    if not options.label_maps.is_dir():
-        print(f"skipped: there are no label maps in {options.label_maps}")
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.keep or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
+    options = head_options(__doc__.splitlines()[0]).parse_args()
+    with kept_folder(options) as folder:
+        if folder is None:
+            return
         for number in options.heads:
             prepare(options.label_maps, number, folder)
         for engine in find_engines(options.tpm):
             report(engine, options.heads, folder)
 
 
-def parse_options() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def head_options(description: str) -> argparse.ArgumentParser:
+    """Return the options of what runs on simulated heads."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("label_maps", nargs="?", type=Path, default=LABEL_MAPS)
     parser.add_argument("--heads", nargs="+", type=int, default=TEST_HEADS, help="[17 18 19 20]")
     parser.add_argument("--tpm", type=Path, help="tissue probability map for SPM [its own]")
-    parser.add_argument("--keep", type=Path, help="folder of the prepared images")
-    return parser.parse_args()
+    parser.add_argument("--keep", type=Path, help="folder of what is prepared, for the next time")
+    return parser
+
+
+@contextmanager
+def kept_folder(options: argparse.Namespace) -> Iterator[Path | None]:
+    """Give the folder of `--keep`, or one that goes away; None, said, without label maps."""
+    if not options.label_maps.is_dir():
+        print(f"skipped: there are no label maps in {options.label_maps}")
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
 
 
 def prepare(label_maps: Path, number: int, folder: Path) -> None:
