@@ -52,6 +52,12 @@ class DataConfig:
     unenhanced_share: float = _setting(
         0.15, "Share of simulated patches that have no agent at all, and are to stay as they are."
     )
+    enhancement_spread: float = _setting(
+        1.6,
+        "Enhancement of a patch is multiplied by a factor drawn between one over this and this: "
+        "dose, delay and inflow differ more than the images at hand. Not that of pairs whose "
+        "target is real, which differ by more than the agent. 1 leaves it as it is.",
+    )
     draws_per_head: int = _setting(64, "Simulated patches after which a new head is simulated.")
     heads_in_memory: int = _setting(4, "Simulated heads that patches are drawn from at a time.")
     augmentation: Literal["clinical", "mirror", "none"] = _setting(
@@ -99,6 +105,11 @@ class OptimisationConfig:
     )
     precision: Literal["auto", "fp32", "bf16"] = _setting(
         "auto", "Precision; bf16 is mixed: weights and losses stay in fp32."
+    )
+    norm_statistics: Literal["batch", "running"] = _setting(
+        "batch",
+        "What batch norms go by: each batch, or the averages of the bundle started from, kept as "
+        "they are, so that patches and whole images are treated alike.",
     )
 
 
@@ -196,6 +207,8 @@ def _is_number(value: object, kind: type) -> bool:
 
 def _contradictions(config: TrainingConfig) -> list[str]:
     faults = []
+    if config.data.enhancement_spread < 1:
+        faults.append("enhancement_spread must not be below 1")
     if config.network.grid == "mni-128" and config.data.patch_size:
         faults.append("the grid mni-128 takes whole images: set patch_size to 0")
     loss = config.loss
@@ -211,7 +224,7 @@ def _value(config: TrainingConfig, setting: Setting) -> Any:
 
 PAPER = TrainingConfig(
     network=NetworkConfig(width=64, output_mode="image", grid="mni-128", normalisation="minmax"),
-    data=DataConfig(target="real", patch_size=0, augmentation="none"),
+    data=DataConfig(target="real", patch_size=0, augmentation="none", enhancement_spread=1.0),
     loss=LossConfig(enhancement_weight=1.0, loss_region="everywhere"),
     optimisation=OptimisationConfig(
         epochs=300,

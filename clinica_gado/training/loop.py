@@ -58,7 +58,7 @@ def train(
     reached.
     """
     config, accumulate = course.config, course.config.optimisation.accumulate
-    network.train().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    prepare_to_learn(network, config.optimisation.norm_statistics)
     optimiser = make_optimiser(network, config.optimisation)
     model, fitted = fabric.setup(network, optimiser)
     average = average_of(network, config.optimisation.ema_decay)
@@ -89,6 +89,19 @@ def train(
             _keep(state, course, log, validate)
             fabric.barrier()
     return average.module.eval()
+
+
+def prepare_to_learn(network: nn.Module, norm_statistics: str) -> None:
+    """Set a network to training, channels last; batch norms go by what `OptimisationConfig` says.
+
+    A batch of two patches tells little of whole images: going by it, a network that is refined
+    briefly learns another scale than the one it is used with.
+    """
+    network.train().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if norm_statistics == "running":
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm3d):
+                module.eval()
 
 
 def _keep(state: TrainingState, course: Course, log: RunLog | None, validate: Validate) -> None:

@@ -6,11 +6,13 @@ uninterrupted process would see.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from clinica_gado.training.augmentation import augment
@@ -18,7 +20,6 @@ from clinica_gado.training.losses import Batch
 from clinica_gado.training.pairs import pad_whole
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     from clinica_gado.training.config import DataConfig
@@ -87,13 +88,21 @@ class PatchDataset(Dataset["torch.Tensor"]):
         if self._simulated is not None and (is_simulated or not self._real):
             is_plain = rng.random() < self._config.unenhanced_share
             patch = self._simulated.patch(number, rng)
-            return patch[[1, 1, 2]] if is_plain else patch
+            return patch[[1, 1, 2]] if is_plain else self._scale_enhancement(patch, rng)
         located = self._real_pair(number)
         if self._config.patch_size:
             arrays = self._around(located, rng)
         else:
             arrays = pad_whole(located.pair, self._multiple)
-        return augment(arrays, self._config.augmentation, rng)
+        patch = augment(arrays, self._config.augmentation, rng)
+        return patch if self._config.target == "real" else self._scale_enhancement(patch, rng)
+
+    def _scale_enhancement(self, patch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Multiply what the source has more than the target by one factor, log-uniform."""
+        limit = math.log(self._config.enhancement_spread)
+        factor = math.exp(rng.uniform(-limit, limit))
+        source, target, mask = patch
+        return torch.stack([target + factor * (source - target), target, mask])
 
     def _real_pair(self, number: int) -> Located:
         round_, position = divmod(number, len(self._real))

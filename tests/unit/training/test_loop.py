@@ -189,3 +189,19 @@ def test_two_processes_fit_what_one_fits_with_twice_the_batch(tmp_path):
     together = two.launch(convolve, tmp_path / "together", 1)
     for name, array in alone.items():
         np.testing.assert_allclose(together[name], array, rtol=1e-4, atol=1e-6)
+
+
+def test_batch_norms_keep_their_averages_where_asked_and_the_weights_still_learn(tmp_path):
+    states = {}
+    for statistics in ("batch", "running"):
+        config = with_changes(TrainingConfig(), {**SMALL, "norm_statistics": statistics})
+        before = network().state_dict()
+        _, checkpoint = run(tmp_path / statistics, config, 2)
+        states[statistics] = {
+            name: not torch.equal(tensor, before[name])
+            for name, tensor in checkpoint["network"].items()
+        }
+    means = [name for name in states["batch"] if name.endswith("running_mean")]
+    assert all(states["batch"][name] for name in means)
+    assert not any(states["running"][name] for name in means)
+    assert states["running"]["head.weight"]

@@ -47,6 +47,28 @@ def test_a_share_of_the_patches_is_drawn_around_enhancement():
         assert (source > target).any()
 
 
+def test_enhancement_varies_by_the_factor_asked_for_and_nothing_else_does():
+    varied, plain = (
+        dataset(enhancing_share=1.0, enhancement_spread=2.0),
+        dataset(enhancing_share=1.0, enhancement_spread=1.0),
+    )
+    factors = []
+    for number in range(12):
+        before, after = plain[number], varied[number]
+        assert torch.equal(before[1:], after[1:])
+        excess = (after[0] - after[1])[before[0] > before[1]]
+        assert torch.equal(after[0][before[0] <= before[1]], before[0][before[0] <= before[1]])
+        assert excess.max() - excess.min() < 1e-6
+        factors.append(float(excess.mean()) / 0.5)
+    assert 0.5 <= min(factors) < 0.8
+    assert 1.25 < max(factors) <= 2.0
+
+
+def test_pairs_with_a_real_target_keep_their_difference():
+    source, target, _ = dataset(target="real", enhancing_share=1.0, enhancement_spread=2.0)[0]
+    assert float((source - target).max()) == 0.5
+
+
 def test_every_real_pair_is_seen_once_before_any_is_seen_again():
     levels = [0.1, 0.2, 0.3, 0.4]
     drawn = dataset([pair(level) for level in levels])
@@ -121,7 +143,7 @@ def test_streamed_patches_come_on_the_scale_of_the_network():
             white = torch.full((8, 8, 8), 1.0)
             return Patch(1.5 * white, white, torch.ones(8, 8, 8))
 
-    source, target, mask = dataset([], StreamedPatches(Stream()))[0]
+    source, target, mask = dataset([], StreamedPatches(Stream()), enhancement_spread=1.0)[0]
     assert 0.5 < float(target.mean()) < 0.7
     assert torch.allclose(source, 1.5 * target)
     assert (mask == 1).all()
