@@ -56,7 +56,9 @@ def _configuration(preset: str, file: Path | None, options: dict[str, Any]) -> A
 @click.option("--caps", type=_FOLDER, help="Takes pairs that t1-gado-removal prepared from here.")
 @click.option("--label-map", "label_maps", type=_FILE, multiple=True, help="Head to simulate on.")
 @click.option("--cache", type=_FOLDER, default=Path("pairs"), help="Keeps preprocessed pairs.")
-@click.option("--start-from", type=_FOLDER, help="Bundle whose network and weights to begin with.")
+@click.option(
+    "--start-from", metavar="ID|FOLDER", help="Bundle whose network and weights to begin with."
+)
 @click.option("--folds", default=1, help="Cross-validate by subject; one bundle of all folds.")
 @click.option("--fold", type=int, default=None, help="The one fold to do now, from 0.")
 @click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to train.")

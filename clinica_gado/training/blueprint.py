@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,7 @@ import torch
 from clinica_gado import __version__
 from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.inference.normalisation import RULES, card_of, normalisation_from
-from clinica_gado.models.bundle import load_bundle
+from clinica_gado.models.bundle import find_bundle, load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import build_network
 from clinica_gado.provenance import INTENDED_USE
@@ -31,13 +30,19 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A network to train: `architecture` as in a card, its grid and scale, and first weights."""
+    """A network to train: `architecture` as in a card, its grid and scale, and first weights.
+
+    Attributes
+    ----------
+    weights, started_from : those to begin with, and the bundle they are of.
+    """
 
     architecture: Mapping[str, Any]
     grid: Grid
     normalisation: MinMax | PercentileMedian
     target: str
     weights: Mapping[str, torch.Tensor] | None = None
+    started_from: Mapping[str, str] | None = None
 
     def build(self) -> SynthesisNetwork:
         """Return the network; without first weights they are drawn by torch's generator."""
@@ -47,7 +52,7 @@ class Blueprint:
         return network
 
 
-def blueprint_of(config: TrainingConfig, start_from: Path | None = None) -> Blueprint:
+def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Blueprint:
     """Return what a configuration says of the network, or what a bundle to go on from says.
 
     Raises
@@ -63,11 +68,14 @@ def blueprint_of(config: TrainingConfig, start_from: Path | None = None) -> Blue
             RULES[network.normalisation](),
             config.data.target,
         )
-    bundle = load_bundle(start_from)
+    bundle = load_bundle(find_bundle(start_from))
     card = bundle.card
     normalisation: Any = normalisation_from(card.normalisation)
     weights = bundle.load_network().state_dict()
-    return Blueprint(card.architecture, card.grid, normalisation, config.data.target, weights)
+    origin = {"id": card.id, "sha256": bundle.sha256}
+    return Blueprint(
+        card.architecture, card.grid, normalisation, config.data.target, weights, origin
+    )
 
 
 def architecture_of(network: NetworkConfig) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class TrainingRequest:
     contrast_tsv, pairs_tsv : see `select`.
     label_maps : whole-head label maps to simulate heads on while learning.
     cache : where preprocessed pairs are kept.
-    start_from : a bundle whose weights to begin with; its network is taken.
+    start_from : id or folder of a bundle whose weights to begin with; its network is taken.
     folds, fold : cross-validation by subject, and the one fold to do now; all of them when None.
     workers : processes that draw patches ahead.
     overwrite : forget what an earlier run left in `output`.
@@ -70,7 +70,7 @@ class TrainingRequest:
     contrast_tsv: Path | None = None
     pairs_tsv: Path | None = None
     label_maps: tuple[Path, ...] = ()
-    start_from: Path | None = None
+    start_from: str | None = None
     folds: int = 1
     fold: int | None = None
     devices: Devices = field(default_factory=Devices)
@@ -157,7 +157,7 @@ def train_split(
     dataset = PatchDataset(
         real, simulated, config.data, multiple=network.multiple, seed=config.seed
     )
-    data = _names(request, split)
+    data = _names(request, split, blueprint)
     course = Course(
         config, count_steps(config, len(real), fabric.world_size), folder, request.workers, data
     )
@@ -188,12 +188,12 @@ def _card(
     return describe(request.model_id, request.licence, blueprint, learned)
 
 
-def _names(request: TrainingRequest, split: Split) -> dict[str, Any]:
+def _names(request: TrainingRequest, split: Split, blueprint: Blueprint) -> dict[str, Any]:
     return {
         "real_pairs": [path.stem for path in split.training],
         "validation_pairs": [path.stem for path in split.validation],
         "simulated_heads": [path.name for path in request.label_maps],
-        "started_from": request.start_from.name if request.start_from else None,
+        "started_from": blueprint.started_from,
     }
 
 

@@ -131,8 +131,9 @@ def test_folds_can_be_done_one_by_one_and_make_one_bundle(request_of):
 
 def test_a_bundle_can_be_begun_with(request_of, tmp_path):
     first = train_bundle(request_of())
-    second = train_bundle(request_of(output=tmp_path / "second", start_from=first.folder))
-    assert second.card.training_data["started_from"] == "out"
+    second = train_bundle(request_of(output=tmp_path / "second", start_from=str(first.folder)))
+    origin = {"id": first.card.id, "sha256": first.sha256}
+    assert second.card.training_data["started_from"] == origin
     assert second.card.architecture == first.card.architecture
     assert second.sha256 != first.sha256
 
