@@ -164,6 +164,8 @@ def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ..
         raise BundleError(
             f"the card lists {len(inputs)} inputs for a network of {n_channels} channels."
         )
+    if len({item.name for item in inputs}) < len(inputs):
+        raise BundleError("the card lists an input twice; each has a channel of its own.")
     if not inputs or inputs[0].may_be_missing:
         raise BundleError("the card's first input gives the output its scale: it must be there.")
 

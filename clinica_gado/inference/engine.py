@@ -61,7 +61,7 @@ class Engine:
             self._network, self._fold = network, index
         return self._network
 
-    def _to_network(self, images: torch.Tensor, multiple: int) -> torch.Tensor:
+    def _to_network(self, images: torch.Tensor, multiple: Sequence[int]) -> torch.Tensor:
         grid = self._bundle.card.grid
         if grid.name != "mni-1mm":
             images = resample(images, grid.shape)

@@ -15,11 +15,11 @@ def resample(images: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     return functional.interpolate(images, size=tuple(shape), mode="trilinear", align_corners=False)
 
 
-def pad_to_multiple(images: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Pad with zeros on both sides until every side is a multiple."""
+def pad_to_multiple(images: torch.Tensor, multiple: Sequence[int]) -> torch.Tensor:
+    """Pad with zeros on both sides until each side is a multiple of its number."""
     margins: list[int] = []
-    for side in reversed(images.shape[2:]):
-        missing = -side % multiple
+    for side, factor in zip(images.shape[:1:-1], multiple[::-1], strict=True):
+        missing = -side % factor
         margins += [missing // 2, missing - missing // 2]
     return functional.pad(images, margins) if any(margins) else images
 

@@ -61,7 +61,7 @@ class WholeHeads:
     simulate
         Makes a pair of a label map and a seed.
     multiple
-        What every side must be a multiple of.
+        What each side must be a multiple of.
     config
         How many heads, for how long, and the variations; head n has the seed
         `config.seed * 1_000_003 + n`.
@@ -71,7 +71,7 @@ class WholeHeads:
         self,
         label_maps: Sequence[Path],
         simulate: Callable[[Path, int], ScaledPair],
-        multiple: int,
+        multiple: Sequence[int],
         config: TrainingConfig,
     ) -> None:
         self._label_maps, self._simulate, self._multiple = label_maps, simulate, multiple
@@ -97,7 +97,10 @@ class WholeHeads:
 
 
 def simulated_patches(
-    label_maps: Sequence[Path], config: TrainingConfig, blueprint: Blueprint, multiple: int
+    label_maps: Sequence[Path],
+    config: TrainingConfig,
+    blueprint: Blueprint,
+    multiple: Sequence[int],
 ) -> SimulatedPatches | None:
     """Return the patches that a configuration asks for, or None without label maps."""
     if not label_maps:

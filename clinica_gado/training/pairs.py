@@ -22,7 +22,7 @@ from clinica_gado.preprocessing.templates import is_brain_only, load_template
 from clinica_gado.training.target import remove_enhancement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -147,9 +147,10 @@ def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
     return ScaledPair(source, target, mask > 0.5)
 
 
-def pad_whole(pair: ScaledPair, multiple: int) -> Array:
+def pad_whole(pair: ScaledPair, multiple: Sequence[int]) -> Array:
     """Return source, target and mask, `(3, X, Y, Z)`, padded with zeros as a network takes them."""
-    margins = [(n // 2, n - n // 2) for n in (-side % multiple for side in pair.source.shape)]
+    sides = zip(pair.source.shape, multiple, strict=True)
+    margins = [(n // 2, n - n // 2) for n in (-side % factor for side, factor in sides)]
     arrays = (pair.source, pair.target, pair.mask)
     return np.stack([np.pad(array, margins).astype(np.float32) for array in arrays])
 

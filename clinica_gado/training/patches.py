@@ -60,7 +60,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
     config
         Size, shares and augmentation.
     multiple
-        What every side of a patch must be a multiple of; a whole image is padded with zeros.
+        What each side of a patch must be a multiple of; a whole image is padded with zeros.
     seed
         Of every draw.
     """
@@ -71,7 +71,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
         simulated: SimulatedPatches | None,
         config: DataConfig,
         *,
-        multiple: int,
+        multiple: Sequence[int],
         seed: int,
     ) -> None:
         if not real and simulated is None:

@@ -44,7 +44,7 @@ def test_all_mirrors_differ() -> None:
 
 def test_padding_reaches_the_multiple_and_is_taken_off_again() -> None:
     images = torch.rand(1, 1, 5, 8, 7)
-    padded = pad_to_multiple(images, 4)
+    padded = pad_to_multiple(images, (4, 4, 4))
     assert padded.shape[2:] == (8, 8, 8)
     assert padded.sum() == pytest.approx(images.sum())
     assert torch.equal(crop_to(padded, (5, 8, 7)), images)

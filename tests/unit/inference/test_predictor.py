@@ -15,6 +15,7 @@ from clinica_gado.inference.engine import Engine, FallbackEngine
 from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.card import CardInput, Grid
 
+TINY = ("attention_unet", "residual_unet", "strided_residual_unet", "hr_fcn", "unet")
 SHAPE = (17, 20, 18)  # no multiple of what the networks need
 
 
@@ -52,7 +53,7 @@ def answers(monkeypatch):
 
 
 @pytest.mark.parametrize("output", ["image", "change"])
-@pytest.mark.parametrize("name", ["attention_unet", "residual_unet"])
+@pytest.mark.parametrize("name", TINY)
 def test_output_is_float32_on_the_input_grid(predictor_of, head, name, output) -> None:
     images = [np.concatenate((head, head), axis=2)]  # 36 voxels: two at the deepest level
     prediction = predictor_of(name=name, output=output).predict(images)
@@ -173,6 +174,19 @@ def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head) -> None:
     both = predictor.predict({"FLAIR": 2 * head[::-1], "T1w-ce": head}).array
     assert np.array_equal(both, predictor.predict([head, 2 * head[::-1]]).array)
     assert not np.array_equal(both, predictor.predict({"T1w-ce": head}).array)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_network_takes_the_images_in_the_card_s_order(predictor_of, head, name) -> None:
+    predictor = predictor_of(name=name, inputs=("T1w", "FLAIR", "ADC"))
+    images = {"ADC": 3 * head[:, ::-1], "T1w": head, "FLAIR": 2 * head[::-1]}
+    images = {key: np.concatenate((image, image), axis=2) for key, image in images.items()}
+    found = predictor.predict(images).array
+    assert np.array_equal(
+        found, predictor.predict([images[n] for n in ("T1w", "FLAIR", "ADC")]).array
+    )
+    swapped = {**images, "FLAIR": images["ADC"], "ADC": images["FLAIR"]}
+    assert not np.array_equal(found, predictor.predict(swapped).array)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def run(folder, config, n_steps, *, stop_at=None, model=None, fabric=None):
         return {"validation": float(state.step)}
 
     model = model or network()
-    dataset = PatchDataset(pairs(), None, config.data, multiple=2, seed=config.seed)
+    dataset = PatchDataset(pairs(), None, config.data, multiple=(2, 2, 2), seed=config.seed)
     course = Course(config, n_steps, folder)
     fabric = fabric or fabrics.Fabric(accelerator="cpu", devices=1)
     average = train(model, dataset, course, fabric, validate)

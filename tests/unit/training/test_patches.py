@@ -29,7 +29,7 @@ def config(**changes):
 
 def dataset(real=None, simulated=None, **changes):
     real = [pair()] if real is None else real
-    return PatchDataset(real, simulated, config(**changes), multiple=8, seed=3)
+    return PatchDataset(real, simulated, config(**changes), multiple=(8, 8, 8), seed=3)
 
 
 def test_patches_are_the_same_in_any_order():
@@ -86,7 +86,7 @@ def simulated(asked):
         return pair(level=0.001 * seed)
 
     data = config(patch_size=0, heads_in_memory=2, draws_per_head=3)
-    return WholeHeads([Path("a"), Path("b")], simulate, 8, TrainingConfig(data=data))
+    return WholeHeads([Path("a"), Path("b")], simulate, (8, 8, 8), TrainingConfig(data=data))
 
 
 def test_heads_are_replaced_one_after_the_other_and_do_not_depend_on_history():
