@@ -154,6 +154,7 @@ def load_batches(dataset: PatchDataset, turns: Turns, workers: int) -> DataLoade
     return DataLoader(dataset, batch_sampler=turns, num_workers=workers)
 
 
-def as_batch(stacked: torch.Tensor) -> Batch:
-    """Split `(B, 3, X, Y, Z)` into source, target and region, `(B, 1, X, Y, Z)` each."""
-    return Batch(*stacked.split(1, dim=1))
+def as_batch(stacked: torch.Tensor, *, t1w: int = 0, adds_contrast: bool = False) -> Batch:
+    """Split images, target and region, `(B, C + 2, X, Y, Z)` in this order; see `Batch`."""
+    source, target, region = stacked.split([stacked.shape[1] - 2, 1, 1], dim=1)
+    return Batch(source, target, region, t1w, adds_contrast)

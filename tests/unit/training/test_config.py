@@ -54,6 +54,13 @@ def test_the_paper_s_recipe_is_there_by_name(name, n_parameters):
     assert (config.optimisation.optimiser, config.optimisation.epochs) == ("adam", 300)
 
 
+def test_the_t1w_to_compare_with_is_found_among_the_inputs():
+    config = with_changes(TrainingConfig(), {"inputs": "FLAIR,T1w", "target": "enhanced"})
+    assert config.input_names == ("FLAIR", "T1w")
+    assert (config.t1w_channel, config.adds_contrast) == (1, True)
+    assert (TrainingConfig().t1w_channel, TrainingConfig().adds_contrast) == (0, False)
+
+
 def test_settings_are_changed_by_name_whatever_their_section():
     config = with_changes(TrainingConfig(), {"width": 4, "l2": 0.5, "seed": 3})
     assert (config.network.width, config.loss.l2, config.seed) == (4, 0.5, 3)
@@ -72,6 +79,20 @@ def test_settings_are_changed_by_name_whatever_their_section():
         ({"loss": {"l1": 0}}, "at least one"),
         ({"data": {"simulated_share": 1.5}}, "between 0 and 1"),
         ({"loss": 3}, "loss must be an object"),
+        ({"network": {"inputs": "T1w,T1"}}, "inputs must name some of T1w, T2w"),
+        ({"network": {"inputs": "T1w,T1w"}}, "each once"),
+        ({"network": {"inputs": "FLAIR"}, "data": {"target": "enhanced"}}, "without T1w"),
+        (
+            {
+                "fine_tuning": {
+                    "fine_tuning_share": 0.1,
+                    "fine_tuning_l1": 0,
+                    "fine_tuning_ssim": 0,
+                }
+                | {"fine_tuning_local": 0}
+            },
+            "while fine-tuning",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_says_why(content, fault):

@@ -80,6 +80,14 @@ def test_loaded_batches_are_split_into_source_target_and_region():
     assert parts.source.shape == parts.target.shape == parts.region.shape == (2, 1, 16, 16, 16)
 
 
+def test_several_images_come_before_target_and_region():
+    stacked = torch.arange(5.0).view(1, 5, 1, 1, 1)
+    batch = as_batch(stacked, t1w=1, adds_contrast=True)
+    assert batch.source.flatten().tolist() == [0, 1, 2]
+    assert (batch.target.item(), batch.region.item()) == (3, 4)
+    assert batch.enhancement.item() == 3 - 1
+
+
 def simulated(asked):
     def simulate(label_map, seed):
         asked.append((label_map.name, seed))

@@ -137,6 +137,12 @@ def test_a_bundle_can_be_begun_with(request_of, tmp_path):
     assert second.sha256 != first.sha256
 
 
+@pytest.mark.parametrize("changes", [{"inputs": "T1w-ce,FLAIR"}, {"target": "enhanced"}])
+def test_pairs_that_cannot_be_prepared_are_refused_before_any_work(request_of, changes):
+    with pytest.raises(TrainingError, match="can be prepared, to learn to remove contrast"):
+        train_bundle(request_of(config=with_changes(CONFIG, {**changes, "enhancement_weight": 1})))
+
+
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
     config = PRESETS["bottani-2022-attunet"]
     assert count_steps(config, 230, world=1) == 300 * 115
