@@ -11,14 +11,14 @@ import torch
 
 from clinica_gado import __version__
 from clinica_gado.gado_removal import PIPELINE
-from clinica_gado.inference.normalisation import RULES, card_of, normalisation_from
+from clinica_gado.inference.normalisation import card_of, normalisation_from
 from clinica_gado.models.bundle import load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import build_network
 from clinica_gado.provenance import INTENDED_USE
 
 if TYPE_CHECKING:
-    from clinica_gado.inference.normalisation import MinMax, PercentileMedian
+    from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.config import NetworkConfig, TrainingConfig
 
@@ -35,7 +35,7 @@ class Blueprint:
 
     architecture: Mapping[str, Any]
     grid: Grid
-    normalisation: MinMax | PercentileMedian
+    normalisation: Rule
     target: str
     weights: Mapping[str, torch.Tensor] | None = None
 
@@ -60,14 +60,19 @@ def blueprint_of(config: TrainingConfig, start_from: Path | None = None) -> Blue
         return Blueprint(
             architecture_of(network),
             Grid(network.grid, GRIDS[network.grid]),
-            RULES[network.normalisation](),
+            normalisation_from({"rule": network.normalisation}),
             config.data.target,
         )
     bundle = load_bundle(start_from)
     card = bundle.card
-    normalisation: Any = normalisation_from(card.normalisation)
     weights = bundle.load_network().state_dict()
-    return Blueprint(card.architecture, card.grid, normalisation, config.data.target, weights)
+    return Blueprint(
+        card.architecture,
+        card.grid,
+        normalisation_from(card.normalisation),
+        config.data.target,
+        weights,
+    )
 
 
 def architecture_of(network: NetworkConfig) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from clinica_gado.caps import reference_paths, removal_paths
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path
-from clinica_gado.inference.grid import resample
+from clinica_gado.inference.grid import to_network_grid
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.linear import correct_bias, resample_to_grid, run_linear
@@ -139,11 +139,9 @@ def scale_pair(
 
 
 def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
-    """Resample a pair from the crop grid to the one a network works on, as `Predictor` does."""
-    if grid.name == "mni-1mm":
-        return pair
+    """Bring a pair from the crop grid to the one a network works on, as `Predictor` does."""
     stacked = torch.from_numpy(np.stack([pair.source, pair.target, pair.mask.astype(np.float32)]))
-    source, target, mask = resample(stacked[None], grid.shape)[0].numpy()
+    source, target, mask = to_network_grid(stacked[None], grid)[0].numpy()
     return ScaledPair(source, target, mask > 0.5)
 
 

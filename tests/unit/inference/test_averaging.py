@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from clinica_gado.inference.averaging import FLIPS, RunningMean, mirror
-from clinica_gado.inference.grid import crop_to, pad_to_multiple, resample
+from clinica_gado.inference.grid import (
+    FIRST_VOXEL,
+    crop_to,
+    cut,
+    from_network_grid,
+    pad_to_multiple,
+    resample,
+    to_network_grid,
+)
+from clinica_gado.models.card import GRIDS, Grid
+from clinica_gado.preprocessing.templates import template_brain
 
 
 def test_running_mean_and_spread_are_those_of_numpy() -> None:
@@ -48,6 +58,28 @@ def test_padding_reaches_the_multiple_and_is_taken_off_again() -> None:
     assert padded.shape[2:] == (8, 8, 8)
     assert padded.sum() == pytest.approx(images.sum())
     assert torch.equal(crop_to(padded, (5, 8, 7)), images)
+
+
+@pytest.mark.parametrize("name", FIRST_VOXEL)
+def test_a_grid_of_1_mm_keeps_voxels_where_they_are_and_holds_the_template_s_brain(name) -> None:
+    brain = template_brain()
+    images = torch.from_numpy(brain.astype(np.float32))[None, None]
+    grid = Grid(name, GRIDS[name])
+    there = to_network_grid(images, grid)
+    assert there.shape[2:] == grid.shape
+    back = from_network_grid(there, grid, brain.shape)[0, 0].numpy() > 0
+    lost = brain & ~back
+    assert not (back & ~brain).any()
+    assert not lost[:, :, 4:].any()  # at most 4 mm of the medulla
+    assert lost.sum() < 0.001 * brain.sum()
+
+
+def test_cutting_beyond_an_image_pads_with_zeros() -> None:
+    images = torch.rand(1, 1, 3, 4, 5) + 1
+    larger = cut(images, (-1, 0, -2), (5, 4, 8))
+    assert torch.equal(larger[:, :, 1:4, :, 2:7], images)
+    assert larger.sum() == images.sum()
+    assert torch.equal(cut(larger, (1, 0, 2), (3, 4, 5)), images)
 
 
 def test_resampling_keeps_a_ramp_inside() -> None:

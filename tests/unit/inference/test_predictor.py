@@ -12,6 +12,7 @@ import torch
 from clinica_gado.errors import BundleError, GadoError, InputImageError
 from clinica_gado.inference import Predictor
 from clinica_gado.inference.engine import Engine, FallbackEngine
+from clinica_gado.inference.grid import FIRST_VOXEL, crop_to
 from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.card import CardInput, Grid
 
@@ -164,6 +165,56 @@ def test_bf16_touches_the_change_only(make_bundle, head) -> None:
     )
     change = np.abs(fp32 - head).max()
     assert 0 < np.abs(bf16 - fp32).max() < 0.05 * change
+
+
+@pytest.fixture
+def brain_only_bundle(make_bundle):
+    """Return a bundle for T1w and FLAIR whose rules are for the brain alone."""
+    bundle = make_bundle(inputs=("T1w", "FLAIR"), output="image")
+    zscore = {"rule": "zscore", "low": -1.0, "high": 2.0}
+    inputs = (CardInput("T1w"), CardInput("FLAIR", normalisation={"rule": "equalised"}))
+    return replace(bundle, card=replace(bundle.card, inputs=inputs, normalisation=zscore))
+
+
+def test_each_input_has_its_rule_and_zeros_around_the_brain(
+    brain_only_bundle, head, answers
+) -> None:
+    seen = []
+
+    def keep(images):
+        seen.append(images)
+        return images[:, :1]
+
+    answers(keep)
+    region = np.zeros(SHAPE, dtype=bool)
+    region[3:13, 4:15, 4:14] = True
+    predictor = Predictor(brain_only_bundle, device="cpu", precision="fp32")
+    result = predictor.predict([head, 2 * head], region=region).array
+    t1w, flair = (crop_to(seen[0], SHAPE)[0, channel].numpy() for channel in range(2))
+    mean, deviation = head[region].mean(), head[region].std()
+    expected = ((head - mean) / deviation + 1) / 3
+    np.testing.assert_allclose(t1w[region], expected[region].clip(0, 1), atol=1e-5)
+    assert flair[region].mean() == pytest.approx(0.5, abs=0.02)  # equalised: uniform
+    assert not t1w[~region].any()
+    assert not flair[~region].any()
+    assert not result[~region].any()
+    between = region & (t1w > 0) & (t1w < 1)
+    np.testing.assert_allclose(result[between], head[between], rtol=1e-4)
+
+
+def test_where_the_network_s_grid_ends_the_first_input_stays(
+    make_bundle, head, answers, monkeypatch
+) -> None:
+    bundle = make_bundle(output="image")
+    monkeypatch.setitem(FIRST_VOXEL, "mni-160x192x160", (2, 3, 4))
+    grid = Grid("mni-160x192x160", (8, 8, 8))
+    bundle = replace(bundle, card=replace(bundle.card, grid=grid))
+    answers(lambda images: torch.full_like(images, 0.25))
+    result = Predictor(bundle, device="cpu", precision="fp32").predict([head]).array
+    inside = np.zeros(SHAPE, dtype=bool)
+    inside[2:10, 3:11, 4:12] = True
+    assert np.array_equal(result[~inside], head[~inside])
+    assert len(np.unique(result[inside])) == 1
 
 
 def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head) -> None:

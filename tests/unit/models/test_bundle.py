@@ -112,6 +112,7 @@ def test_a_network_of_several_images_comes_back_with_its_inputs_in_order(
 
 
 def test_card_comes_back_as_it_was_with_its_unknown_keys(content) -> None:
+    content["inputs"][0]["normalisation"] = {"rule": "zscore", "low": -1.0, "high": 3.0}
     content["reviewed_by"] = {"name": "someone"}
     assert card_to_json(card_from(content)) == content
 
@@ -200,6 +201,8 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"inputs": []}, "0 inputs"),
         ({"inputs": ["a", "b"]}, "2 inputs for a network of 1"),
         ({"inputs": [{"name": "a", "may_be_missing": True}]}, "first input"),
+        ({"inputs": [{"name": "a", "optional": True}]}, "a says optional: not known"),
+        ({"inputs": [{"name": "a", "normalisation": {"low": 0}}]}, "must have a 'rule'"),
         (
             {"inputs": ["a", "a"], "architecture": {**ARCHITECTURE, "in_channels": 2}},
             "lists an input twice",
