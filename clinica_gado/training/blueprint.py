@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.inference.normalisation import card_of, normalisation_from
 from clinica_gado.models.bundle import load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
-from clinica_gado.models.registry import build_network
+from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 
 if TYPE_CHECKING:
@@ -77,10 +78,15 @@ def blueprint_of(config: TrainingConfig, start_from: Path | None = None) -> Blue
 
 def architecture_of(network: NetworkConfig) -> dict[str, Any]:
     """Return what a card says of a network's architecture."""
-    numbers: dict[str, Any] = {"name": network.architecture, "width": network.width}
-    if network.architecture == "attention_unet":
-        numbers["levels"] = network.levels
-    return {**numbers, "in_channels": 1, "output": network.output_mode}
+    taken = signature(ARCHITECTURES[network.architecture]).parameters
+    numbers = {name: value for name, value in asdict(network).items() if name in taken}
+    n_images = len(network.inputs.split(","))
+    return {
+        "name": network.architecture,
+        **numbers,
+        "in_channels": n_images,
+        "output": network.output_mode,
+    }
 
 
 def describe(

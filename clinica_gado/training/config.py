@@ -1,4 +1,4 @@
-"""What decides a trained model: every number of a run, its presets, and its file.
+"""What decides a trained model: every number of a run, and its file.
 
 The options of `clinica-gado train` take their type, default and help from here.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -22,18 +22,25 @@ def _setting(default: Any, text: str) -> Any:
 class NetworkConfig:
     """The network, its grid and its intensity scale: what the card of the bundle names."""
 
-    architecture: Literal["attention_unet", "residual_unet"] = _setting(
-        "attention_unet", "Network."
-    )
+    architecture: Literal[
+        "attention_unet", "residual_unet", "strided_residual_unet", "hr_fcn", "unet"
+    ] = _setting("attention_unet", "Network.")
     width: int = _setting(16, "Maps at the highest resolution of the network.")
-    levels: int = _setting(5, "Resolutions of the Att-U-Net.")
+    levels: int = _setting(5, "Resolutions of a U-Net, where they are not fixed.")
+    depth: int = _setting(3, "Convolutions a level of the plain U-Net.")
+    slices: int = _setting(3, "Slices that hr_fcn and unet see at a time; 1 is 2D.")
+    variant: Literal["full", "A", "B", "C", "D"] = _setting(
+        "full", "hr_fcn as published, or one of its ablations Model-A to D."
+    )
     inputs: str = _setting(T1W_CE, "Images given, by comma, in the order of the channels.")
     output_mode: Literal["change", "image"] = _setting(
         "change", "What the network makes: a change to its input, or the image."
     )
-    grid: Literal["mni-1mm", "mni-128"] = _setting("mni-1mm", "Grid that the network works on.")
-    normalisation: Literal["percentile", "minmax"] = _setting(
-        "percentile", "Intensity scale of the input."
+    grid: Literal["mni-1mm", "mni-128", "mni-160x192x160", "mni-192x256x192"] = _setting(
+        "mni-1mm", "Grid that the network works on."
+    )
+    normalisation: Literal["percentile", "minmax", "zscore", "equalised"] = _setting(
+        "percentile", "Intensity scale of the images; the last two are of the brain alone."
     )
 
 
@@ -204,8 +211,19 @@ def _describe(section: str, owner: type, name: str) -> Setting:
     return Setting(section, name, kind, choices, item.default, item.metadata["help"])
 
 
+SLAB_ARCHITECTURES = ("hr_fcn", "unet")
+BRAIN_RULES = ("zscore", "equalised")
 _POSITIVE = (
-    *("width", "levels", "batch_size", "draws_per_head", "heads_in_memory", "steps"),
+    *(
+        "width",
+        "levels",
+        "depth",
+        "slices",
+        "batch_size",
+        "draws_per_head",
+        "heads_in_memory",
+        "steps",
+    ),
     *("learning_rate", "accumulate", "enhancement_weight", "validate_every"),
 )
 _SHARES = (
@@ -240,8 +258,13 @@ def _is_number(value: object, kind: type) -> bool:
 
 def _contradictions(config: TrainingConfig) -> list[str]:
     faults = []
-    if config.network.grid == "mni-128" and config.data.patch_size:
+    network, patch_size = config.network, config.data.patch_size
+    if network.grid == "mni-128" and patch_size:
         faults.append("the grid mni-128 takes whole images: set patch_size to 0")
+    if network.architecture in SLAB_ARCHITECTURES and patch_size:
+        faults.append(f"{network.architecture} learns from slabs of slices: set patch_size to 0")
+    if network.normalisation in BRAIN_RULES and not config.adds_contrast:
+        faults.append(f"{network.normalisation} is for networks that make the enhanced image")
     loss, tuning = config.loss, config.fine_tuning
     if not any((loss.l1, loss.l2, loss.ssim, loss.local)):
         faults.append("at least one of l1, l2, ssim and local must be above 0")
@@ -265,32 +288,6 @@ def _wrong_inputs(config: TrainingConfig) -> list[str]:
 def _value(config: TrainingConfig, setting: Setting) -> Any:
     owner = getattr(config, setting.section) if setting.section else config
     return getattr(owner, setting.name)
-
-
-PAPER = TrainingConfig(
-    network=NetworkConfig(width=64, output_mode="image", grid="mni-128", normalisation="minmax"),
-    data=DataConfig(target="real", patch_size=0, augmentation="none"),
-    loss=LossConfig(enhancement_weight=1.0, loss_region="everywhere"),
-    optimisation=OptimisationConfig(
-        epochs=300,
-        learning_rate=1e-3,
-        schedule="constant",
-        clip_norm=0.0,
-        ema_decay=0.0,
-        precision="fp32",
-    ),
-    validation=ValidationConfig(calibrate="no"),
-)
-"""Bottani 2022: L1, Adam, batch 2, 300 epochs, min-max, 128³. The paper gives no learning rate:
-it is PyTorch's default for Adam."""
-
-PRESETS: dict[str, TrainingConfig] = {
-    "change-1mm": TrainingConfig(),
-    "bottani-2022-attunet": PAPER,
-    "bottani-2022-resunet": replace(
-        PAPER, network=replace(PAPER.network, architecture="residual_unet", width=128)
-    ),
-}
 
 
 def with_changes(config: TrainingConfig, changes: Mapping[str, Any]) -> TrainingConfig:

@@ -145,6 +145,13 @@ def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
     return ScaledPair(source, target, mask > 0.5)
 
 
+def cut_slab(pair: ScaledPair, slices: int, middle: int) -> ScaledPair:
+    """Cut a slab of axial slices around one of them, moved inwards at the ends of the image."""
+    last = pair.mask.shape[2] - slices
+    slab = slice(start := max(0, min(middle - slices // 2, last)), start + slices)
+    return ScaledPair(pair.source[..., slab], pair.target[..., slab], pair.mask[..., slab])
+
+
 def pad_whole(pair: ScaledPair, multiple: Sequence[int]) -> Array:
     """Return source, target and mask, `(3, X, Y, Z)`, padded with zeros as a network takes them."""
     sides = zip(pair.source.shape, multiple, strict=True)

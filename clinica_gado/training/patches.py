@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from clinica_gado.training.augmentation import augment
 from clinica_gado.training.losses import Batch
-from clinica_gado.training.pairs import pad_whole
+from clinica_gado.training.pairs import cut_slab, pad_whole
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,9 @@ class PatchDataset(Dataset["torch.Tensor"]):
         Size, shares and augmentation.
     multiple
         What each side of a patch must be a multiple of; a whole image is padded with zeros.
+    slices
+        Slices of a slab that is whole in its plane, for networks that see no more; None for whole
+        images, where the size of patches is 0.
     seed
         Of every draw.
     """
@@ -73,12 +76,14 @@ class PatchDataset(Dataset["torch.Tensor"]):
         *,
         multiple: Sequence[int],
         seed: int,
+        slices: int | None = None,
     ) -> None:
         if not real and simulated is None:
             raise ValueError("There is nothing to draw patches from.")
         self._real = [locate(pair) for pair in real]
         self._simulated = simulated
         self._config, self._multiple, self._seed = config, multiple, seed
+        self._slices = slices
 
     def __getitem__(self, number: int) -> torch.Tensor:
         """Draw patch `number`."""
@@ -92,7 +97,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
         if self._config.patch_size:
             arrays = self._around(located, rng)
         else:
-            arrays = pad_whole(located.pair, self._multiple)
+            arrays = pad_whole(self._whole(located, rng), self._multiple)
         return augment(arrays, self._config.augmentation, rng)
 
     def _real_pair(self, number: int) -> Located:
@@ -101,11 +106,20 @@ class PatchDataset(Dataset["torch.Tensor"]):
         return self._real[order[position]]
 
     def _around(self, located: Located, rng: np.random.Generator) -> NDArray[np.float32]:
-        is_enhancing = rng.random() < self._config.enhancing_share
-        centres = located.enhancing if is_enhancing else located.inside
-        cut = _Cut(centres[rng.integers(len(centres))], self._config.patch_size)
+        cut = _Cut(self._centre(located, rng), self._config.patch_size)
         pair = located.pair
         return np.stack([cut(array) for array in (pair.source, pair.target, pair.mask)])
+
+    def _whole(self, located: Located, rng: np.random.Generator) -> ScaledPair:
+        if self._slices is None:
+            return located.pair
+        return cut_slab(located.pair, self._slices, int(self._centre(located, rng)[2]))
+
+    def _centre(self, located: Located, rng: np.random.Generator) -> NDArray[np.int16]:
+        is_enhancing = rng.random() < self._config.enhancing_share
+        centres = located.enhancing if is_enhancing else located.inside
+        centre: NDArray[np.int16] = centres[rng.integers(len(centres))]
+        return centre
 
 
 @dataclass(frozen=True)

@@ -163,11 +163,16 @@ def train_split(
     torch.manual_seed(config.seed)
     network = blueprint.build()
     real = scaled_pairs(split.training, blueprint.normalisation, blueprint.grid, config.data.target)
-    simulated = simulated_patches(request.label_maps, config, blueprint, network.multiple)
+    simulated = simulated_patches(request.label_maps, config, blueprint, network)
     if not real and simulated is None:
         raise TrainingError("All pairs are kept for validation: nothing is left to learn from.")
     dataset = PatchDataset(
-        real, simulated, config.data, multiple=network.multiple, seed=config.seed
+        real,
+        simulated,
+        config.data,
+        multiple=network.multiple,
+        slices=network.slices,
+        seed=config.seed,
     )
     data = _names(request, split)
     course = Course(

@@ -11,9 +11,10 @@ import torch
 from clinica_gado.errors import TrainingError
 from clinica_gado.models.bundle import load_bundle
 from clinica_gado.training import run
-from clinica_gado.training.config import PRESETS, TrainingConfig, with_changes
+from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.training.presets import PRESETS
 from clinica_gado.training.run import TrainingRequest, count_steps, train_bundle
 
 pytest.importorskip("lightning_fabric")
