@@ -33,13 +33,20 @@ class CardInput:
     Attributes
     ----------
     name : see `clinica_gado.sequences`.
-    may_be_missing : whether zeros may stand in for it when it is missing.
+    may_be_missing : whether zeros may stand in for it when it is missing, as in training.
+    synthesised_by : id of the bundle that makes it of the other inputs when it is missing.
     normalisation : rule and numbers of its own; those of the card when None.
     """
 
     name: str
     may_be_missing: bool = False
     normalisation: Mapping[str, Any] | None = None
+    synthesised_by: str | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether nothing can take its place."""
+        return not self.may_be_missing and self.synthesised_by is None
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,10 @@ def _input_from(item: object) -> CardInput:
     rule = item.get("normalisation")
     if rule is not None and (not isinstance(rule, Mapping) or "rule" not in rule):
         raise BundleError(f"the card's normalisation of {item['name']} must have a 'rule'.")
-    return CardInput(item["name"], bool(item.get("may_be_missing", False)), rule)
+    maker = item.get("synthesised_by")
+    if maker is not None and not (isinstance(maker, str) and _ID.fullmatch(maker)):
+        raise BundleError(f"the card's input {item['name']} must name a model as synthesised_by.")
+    return CardInput(item["name"], bool(item.get("may_be_missing", False)), rule, maker)
 
 
 def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ...]) -> None:
@@ -186,7 +196,7 @@ def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ..
         )
     if len({item.name for item in inputs}) < len(inputs):
         raise BundleError("the card lists an input twice; each has a channel of its own.")
-    if not inputs or inputs[0].may_be_missing:
+    if not inputs or not inputs[0].required:
         raise BundleError("the card's first input gives the output its scale: it must be there.")
 
 

@@ -16,6 +16,7 @@ from clinica_gado.inference.grid import (
     pad_to_multiple,
     to_network_grid,
 )
+from clinica_gado.inference.slabs import estimate_by_slabs
 from clinica_gado.models.folding import fold
 
 if TYPE_CHECKING:
@@ -54,10 +55,18 @@ class Engine:
                 for axes in mirrors:
                     # Mirrored before it is padded, so that a mirrored head gets the same answer.
                     ready = pad_to_multiple(mirror(on_grid, axes), network.multiple)
-                    estimate = network.estimate(self.compute.place_images(ready)).float().cpu()
+                    estimate = self._estimate(network, ready)
                     answer = mirror(crop_to(estimate, on_grid.shape[2:]), axes)
                     runs.add(from_network_grid(answer, grid, shape)[0, 0].numpy())
         return runs
+
+    def _estimate(self, network: SynthesisNetwork, images: torch.Tensor) -> torch.Tensor:
+        def run(part: torch.Tensor) -> torch.Tensor:
+            return network.estimate(self.compute.place_images(part)).float().cpu()
+
+        if network.slices is None:
+            return run(images)
+        return estimate_by_slabs(run, images, network.slices)
 
     def _load(self, index: int) -> SynthesisNetwork:
         if self._network is None or self._fold != index:

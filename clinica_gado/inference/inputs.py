@@ -35,12 +35,14 @@ class PreparedImages:
     scale : intensity scale of what the network answers, found on the first input.
     stacked : all inputs, normalised, (1, C, X, Y, Z); zeros for a missing one.
     brain : voxels that the network is to know, where it knows no others; None for all.
+    zeros : inputs that are missing, zeros in their place.
     """
 
     first: NDArray[np.float32]
     scale: IntensityScale
     stacked: torch.Tensor
     brain: NDArray[np.bool_] | None = None
+    zeros: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def prepare_images(
     if brain is not None:
         stacked[..., ~brain] = 0
     answer = rules.answer.fit(first[looked_at])
-    return PreparedImages(first, answer, torch.from_numpy(stacked), brain)
+    zeros = tuple(item.name for item in card.inputs if item.name not in arrays)
+    return PreparedImages(first, answer, torch.from_numpy(stacked), brain, zeros)
 
 
 def _by_name(images: Images, card: Card) -> Mapping[str, Any]:

@@ -117,13 +117,14 @@ class Predictor:
         allowed = _may_change(prepared.first, mask)
         runs, compute, notes = self._engine.run(prepared.stacked, self._mirrors)
         spread = runs.spread
+        absent = (f"{name} is missing, zeros take its place" for name in prepared.zeros)
         return Prediction(
             array=self._restore(prepared, runs.mean, allowed),
             spread=None if spread is None else prepared.scale.spread(spread, runs.mean),
             device=str(compute.device),
             precision=compute.precision,
             n_runs=runs.count,
-            notes=notes,
+            notes=(*notes, *absent),
         )
 
     def _restore(

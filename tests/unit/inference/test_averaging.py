@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,20 @@ def test_one_array_has_no_spread() -> None:
 def test_mirroring_twice_gives_the_images_back(axes) -> None:
     images = torch.rand(1, 2, 3, 4, 5)
     assert torch.equal(mirror(mirror(images, axes), axes), images)
+
+
+def test_memory_does_not_grow_with_the_number_of_arrays() -> None:
+    array = np.ones((32, 32, 32), dtype=np.float32)
+    peaks = []
+    for n_arrays in (4, 40):
+        tracemalloc.start()
+        runs = RunningMean()
+        for number in range(n_arrays):
+            runs.add(array * np.float32(number))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] < 8 * array.nbytes
 
 
 def test_left_and_right_is_the_first_image_axis() -> None:

@@ -15,6 +15,7 @@ from clinica_gado.inference.engine import Engine, FallbackEngine
 from clinica_gado.inference.grid import FIRST_VOXEL, crop_to
 from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.card import CardInput, Grid
+from clinica_gado.models.hr_fcn import HighResolutionFCN
 
 TINY = ("attention_unet", "residual_unet", "strided_residual_unet", "hr_fcn", "unet")
 SHAPE = (17, 20, 18)  # no multiple of what the networks need
@@ -140,6 +141,40 @@ def test_folds_are_averaged_and_their_spread_given(make_bundle, head) -> None:
     assert together.n_runs == 3
     np.testing.assert_allclose(together.array, np.mean(alone, axis=0), rtol=1e-5)
     np.testing.assert_allclose(together.spread, np.std(alone, axis=0, ddof=1), atol=1e-2)
+
+
+def test_five_folds_of_eight_mirrors_are_forty_runs(make_bundle, head, answers) -> None:
+    calls = []
+
+    def count(images):
+        calls.append(1)
+        return torch.full_like(images, 0.01 * len(calls))
+
+    answers(count)
+    bundle = make_bundle(n_folds=5, output="image", rule="minmax")
+    result = Predictor(bundle, device="cpu", precision="fp32", flips="all").predict([head])
+    assert (len(calls), result.n_runs) == (40, 40)
+    steps = 0.01 * np.arange(1, 41)
+    width = head.max() - head.min()
+    np.testing.assert_allclose(result.spread, width * steps.std(ddof=1), rtol=1e-3)
+    np.testing.assert_allclose(result.array, head.min() + width * steps.mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+def test_a_network_of_slabs_sees_so_many_slices_at_a_time(
+    predictor_of, head, monkeypatch, slices
+) -> None:
+    seen = set()
+    estimate = HighResolutionFCN.estimate
+
+    def keep(self, images):
+        seen.add(images.shape[-1])
+        return estimate(self, images)
+
+    monkeypatch.setattr(HighResolutionFCN, "estimate", keep)
+    result = predictor_of(name="hr_fcn", slices=slices).predict([head]).array
+    assert (seen, result.shape) == ({slices}, SHAPE)
+    assert not np.array_equal(result, head)
 
 
 def test_on_the_paper_grid_only_the_change_is_resampled(make_bundle, head, answers) -> None:

@@ -202,6 +202,8 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"inputs": ["a", "b"]}, "2 inputs for a network of 1"),
         ({"inputs": [{"name": "a", "may_be_missing": True}]}, "first input"),
         ({"inputs": [{"name": "a", "optional": True}]}, "a says optional: not known"),
+        ({"inputs": [{"name": "a", "synthesised_by": "b"}]}, "first input"),
+        ({"inputs": [{"name": "a", "synthesised_by": ""}]}, "must name a model"),
         ({"inputs": [{"name": "a", "normalisation": {"low": 0}}]}, "must have a 'rule'"),
         (
             {"inputs": ["a", "a"], "architecture": {**ARCHITECTURE, "in_channels": 2}},
