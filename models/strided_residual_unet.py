@@ -19,9 +19,9 @@ class StridedResidualUNet(SynthesisNetwork):
     Level i has `width * 2**i` maps. A block is two 3³ convolutions with LeakyReLU(0.2), its input
     added before the second LeakyReLU (by a 1³ convolution where widths differ); skips are joined by
     concatenation; a 1³ convolution ends it, with a sigmoid in `image` mode, while a change is not
-    bounded. There is no norm anywhere. The papers' texts give neither the number of levels nor the
-    doubling of the maps, which are in a figure: five levels are the most that 160×192×160 voxels
-    allow with the sides even at each of them.
+    bounded. There is no norm anywhere. The papers' texts leave the number of levels and the
+    widening of the maps to a figure; they are U-Net's here, and the deepest of five levels has
+    10×12×10 of the papers' 160×192×160 voxels.
 
     Parameters
     ----------

@@ -115,22 +115,9 @@ def select_inputs(
     reader = DatasetReader(bids)
     selection = InputSelection(problems=list(listing.problems))
     for folder in listing.folders:
-        try:
-            chooser = _Chooser(request, reader, Assessor(reader, contrast), folder)
-            job = chooser.choose()
-        except OSError as error:
-            reason = f"cannot read its folders: {error.strerror}"
-            selection.problems.append(Problem(folder.visit, "", reason))
-            continue
-        selection.decisions.extend(chooser.decisions)
-        lacking = [name for name in job.missing if name in request.required]
-        if not lacking:
-            selection.jobs.append(job)
-            continue
-        problem = Problem(folder.visit, "", f"has no {', '.join(map(request.kind_of, lacking))}")
-        selection.incomplete.append(problem)
-        if visits_tsv is not None:
-            selection.problems.append(problem)
+        _add_visit(selection, request, Assessor(reader, contrast), folder)
+    if visits_tsv is not None:
+        selection.problems.extend(selection.incomplete)
     if contrast.errors:
         raise SelectionError(
             list_in_words("Cannot use the table", list(dict.fromkeys(contrast.errors)))
@@ -142,18 +129,31 @@ def select_inputs(
     return selection
 
 
+def _add_visit(
+    selection: InputSelection, request: InputRequest, assessor: Assessor, folder: VisitFolder
+) -> None:
+    try:
+        chooser = _Chooser(request, assessor, folder)
+        job = chooser.choose()
+    except OSError as error:
+        reason = f"cannot read its folders: {error.strerror}"
+        selection.problems.append(Problem(folder.visit, "", reason))
+        return
+    selection.decisions.extend(chooser.decisions)
+    lacking = [request.kind_of(name) for name in job.missing if name in request.required]
+    if lacking:
+        reason = f"has no {', '.join(lacking)}"
+        selection.incomplete.append(Problem(folder.visit, "", reason))
+    else:
+        selection.jobs.append(job)
+
+
 class _Chooser:
     """Chooses among the images of one visit, and says why."""
 
-    def __init__(
-        self,
-        request: InputRequest,
-        reader: DatasetReader,
-        assessor: Assessor,
-        folder: VisitFolder,
-    ) -> None:
+    def __init__(self, request: InputRequest, assessor: Assessor, folder: VisitFolder) -> None:
         self._decided: dict[tuple[str, str], InputDecision] = {}
-        self._request, self._reader, self._folder = request, reader, folder
+        self._request, self._reader, self._folder = request, assessor.reader, folder
         self._t1w, unusable = assessor.assess(folder)
         self._record(_of_unusable(file, "") for file in unusable)
 

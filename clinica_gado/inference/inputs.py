@@ -97,14 +97,22 @@ def prepare_images(
     stacked = np.zeros((1, len(card.inputs), *first.shape), dtype=np.float32)
     for channel, item in enumerate(card.inputs):
         if item.name in arrays:
-            scale = rules.inputs[item.name].fit(arrays[item.name][looked_at])
-            stacked[0, channel] = scale.apply(arrays[item.name])
+            array = arrays[item.name]
+            scale = _fit(rules.inputs[item.name], array[looked_at], item.name)
+            stacked[0, channel] = scale.apply(array)
     brain = looked_at if rules.brain_only else None
     if brain is not None:
         stacked[..., ~brain] = 0
-    answer = rules.answer.fit(first[looked_at])
+    answer = _fit(rules.answer, first[looked_at], card.inputs[0].name)
     zeros = tuple(item.name for item in card.inputs if item.name not in arrays)
     return PreparedImages(first, answer, torch.from_numpy(stacked), brain, zeros)
+
+
+def _fit(rule: Normalisation, values: NDArray[np.float32], name: str) -> IntensityScale:
+    try:
+        return rule.fit(values)
+    except InputImageError as error:
+        raise InputImageError(f"{name}: {error}") from error
 
 
 def _by_name(images: Images, card: Card) -> Mapping[str, Any]:

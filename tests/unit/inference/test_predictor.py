@@ -281,7 +281,7 @@ def test_every_network_takes_the_images_in_the_card_s_order(predictor_of, head, 
         ([], "0 were given"),
         ({"T2w": np.ones(SHAPE)}, "missing: T1w-ce; unknown: T2w"),
         ([np.ones((4, 4))], "2 dimensions"),
-        ([np.zeros(SHAPE)], "no voxel above zero"),
+        ([np.zeros(SHAPE)], "T1w-ce: The image has no voxel above zero"),
         ([np.full(SHAPE, np.inf)], "not numbers"),
     ],
 )
