@@ -159,7 +159,7 @@ class TrainingConfig:
     seed: int = _setting(0, "Of the weights and of every draw.")
 
     def __post_init__(self) -> None:
-        faults = [*_out_of_range(self), *_contradictions(self)]
+        faults = _out_of_range(self) or _contradictions(self)
         if faults:
             raise ValueError("; ".join(faults))
 
@@ -214,16 +214,8 @@ def _describe(section: str, owner: type, name: str) -> Setting:
 SLAB_ARCHITECTURES = ("hr_fcn", "unet")
 BRAIN_RULES = ("zscore", "equalised")
 _POSITIVE = (
-    *(
-        "width",
-        "levels",
-        "depth",
-        "slices",
-        "batch_size",
-        "draws_per_head",
-        "heads_in_memory",
-        "steps",
-    ),
+    *("width", "levels", "depth", "slices"),
+    *("batch_size", "draws_per_head", "heads_in_memory", "steps"),
     *("learning_rate", "accumulate", "enhancement_weight", "validate_every"),
 )
 _SHARES = (
@@ -239,7 +231,7 @@ def _out_of_range(config: TrainingConfig) -> list[str]:
         if setting.choices and value not in setting.choices:
             faults.append(f"{setting.name} must be one of {', '.join(setting.choices)}")
         elif setting.kind is str:
-            continue
+            faults += [] if isinstance(value, str) else [f"{setting.name} must be a text"]
         elif not _is_number(value, setting.kind):
             faults.append(f"{setting.name} must be a number ({setting.kind.__name__})")
         elif setting.name in _POSITIVE and value <= 0:

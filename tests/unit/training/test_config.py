@@ -145,6 +145,7 @@ def test_settings_are_changed_by_name_whatever_their_section():
         ({"network": {"normalisation": "zscore"}}, "zscore is for networks that make"),
         ({"network": {"inputs": "T1w,T1"}}, "inputs must name some of T1w, T2w"),
         ({"network": {"inputs": "T1w,T1w"}}, "each once"),
+        ({"network": {"inputs": 3}}, "inputs must be a text"),
         ({"network": {"inputs": "FLAIR"}, "data": {"target": "enhanced"}}, "without T1w"),
         (
             {
