@@ -88,24 +88,28 @@ def plain(model: str | None, image: np.ndarray) -> Callable[[], np.ndarray]:
     """Return the network as training leaves it, with the same scaling and padding."""
     import torch
 
-    from clinica_gado.inference.grid import crop_to, pad_to_multiple, resample
-    from clinica_gado.inference.inputs import prepare_images
-    from clinica_gado.inference.normalisation import normalisation_from
+    from clinica_gado.inference.grid import (
+        crop_to,
+        from_network_grid,
+        pad_to_multiple,
+        to_network_grid,
+    )
+    from clinica_gado.inference.inputs import prepare_images, rules_of
 
     bundle = load(model)
     card = bundle.card
     network = bundle.load_network()
-    prepared = prepare_images([image], card, normalisation_from(card.normalisation))
-    shape = image.shape if card.grid.name == "mni-1mm" else card.grid.shape
-    ready = pad_to_multiple(resample(prepared.stacked, shape), network.multiple)
+    prepared = prepare_images([image], card, rules_of(card))
+    on_grid = to_network_grid(prepared.stacked, card.grid)
+    ready = pad_to_multiple(on_grid, network.multiple)
 
     def run() -> np.ndarray:
         with torch.inference_mode():
-            estimate = crop_to(network.estimate(ready), shape)
-        answer = resample(estimate, image.shape)[0, 0].numpy()
+            estimate = crop_to(network.estimate(ready), on_grid.shape[2:])
+        answer = from_network_grid(estimate, card.grid, image.shape)[0, 0].numpy()
         if card.output == "image":
             return prepared.scale.invert(answer)
-        return image + answer / np.float32(prepared.scale.factor)
+        return prepared.scale.add(image, answer)
 
     return run
 

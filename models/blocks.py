@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 OutputMode = Literal["image", "change"]
+Sides = tuple[int, int, int]
+Kernel = int | Sides
 
 
 class SynthesisNetwork(nn.Module, ABC):
@@ -20,15 +22,20 @@ class SynthesisNetwork(nn.Module, ABC):
         `image`: the network's answer is the image, as in the papers. `change`: it is added to the
         first input, so that what need not change cannot be lost on the way.
     multiple
-        What every side of the input must be a multiple of.
+        What every side of the input, or each of the three, must be a multiple of.
+    slices
+        Slices, along the third axis, that the network sees at a time; None for a whole volume.
     """
 
-    def __init__(self, output: OutputMode, multiple: int) -> None:
+    def __init__(
+        self, output: OutputMode, multiple: int | Sides, slices: int | None = None
+    ) -> None:
         super().__init__()
         if output not in ("image", "change"):
             raise ValueError(f"output is {output!r}; it must be 'image' or 'change'.")
         self.output = output
-        self.multiple = multiple
+        self.multiple: Sides = (multiple,) * 3 if isinstance(multiple, int) else multiple
+        self.slices = slices
 
     @abstractmethod
     def estimate(self, images: torch.Tensor) -> torch.Tensor:
@@ -41,19 +48,29 @@ class SynthesisNetwork(nn.Module, ABC):
         return estimate if self.output == "image" else images[:, :1] + estimate
 
     def _check(self, images: torch.Tensor) -> None:
-        if any(side % self.multiple for side in images.shape[2:]):
-            raise ValueError(
-                f"The sides {tuple(images.shape[2:])} must be multiples of {self.multiple}."
-            )
+        sides = tuple(images.shape[2:])
+        if any(side % multiple for side, multiple in zip(sides, self.multiple, strict=True)):
+            raise ValueError(f"The sides {sides} must be multiples of {self.multiple}.")
 
 
-class ConvNormAct(nn.Sequential):
-    """3³ convolution, batch norm, ReLU: `(B, in, D, H, W)` to `(B, out, D, H, W)`."""
+class ConvNorm(nn.Sequential):
+    """Convolution and batch norm; a stride of 1 keeps the sides, one of 2 halves them."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Kernel = 3, stride: Kernel = 1
+    ) -> None:
         super().__init__()
-        self.add_module("conv", nn.Conv3d(in_channels, out_channels, 3, padding=1))
+        self.add_module("conv", same_conv(in_channels, out_channels, kernel, stride))
         self.add_module("norm", nn.BatchNorm3d(out_channels))
+
+
+class ConvNormAct(ConvNorm):
+    """`ConvNorm`, then ReLU: 3³ unless said otherwise."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Kernel = 3, stride: Kernel = 1
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride)
         self.add_module("act", nn.ReLU(inplace=True))
 
 
@@ -103,15 +120,6 @@ class UpHead(nn.Sequential):
         self.add_module("act", nn.Tanh() if bounded else nn.Identity())
 
 
-class PointwiseNorm(nn.Sequential):
-    """1³ convolution and batch norm: `(B, in, D, H, W)` to `(B, out, D, H, W)`."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.add_module("conv", nn.Conv3d(in_channels, out_channels, 1))
-        self.add_module("norm", nn.BatchNorm3d(out_channels))
-
-
 class AttentionGate(nn.Module):
     """Additive attention: weigh the skip by what the level below found (Oktay 2018).
 
@@ -122,9 +130,9 @@ class AttentionGate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         compared = max(channels // 2, 1)
-        self.query = PointwiseNorm(channels, compared)
-        self.key = PointwiseNorm(channels, compared)
-        self.score = PointwiseNorm(compared, 1)
+        self.query = ConvNorm(channels, compared, 1)
+        self.key = ConvNorm(channels, compared, 1)
+        self.score = ConvNorm(compared, 1, 1)
 
     def forward(self, features: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         """Return `skip` weighted, `(B, C, D, H, W)`; without gradients it is weighted in place."""
@@ -167,6 +175,15 @@ class ResidualModule(nn.Module):
         """Return `features` refined, same shape."""
         refined: torch.Tensor = features + self.body(features)
         return refined
+
+
+def same_conv(
+    in_channels: int, out_channels: int, kernel: Kernel = 3, stride: Kernel = 1
+) -> nn.Conv3d:
+    """Return a convolution of odd kernel that keeps the sides, or divides them by the stride."""
+    x, y, z = (kernel,) * 3 if isinstance(kernel, int) else kernel
+    padding = (x // 2, y // 2, z // 2)
+    return nn.Conv3d(in_channels, out_channels, (x, y, z), stride=stride, padding=padding)
 
 
 def instance_norm(channels: int) -> nn.GroupNorm:

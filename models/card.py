@@ -13,8 +13,12 @@ from clinica_gado.models.blocks import OutputMode
 GRIDS: dict[str, tuple[int, int, int]] = {
     "mni-1mm": (169, 208, 179),
     "mni-128": (128, 128, 128),
+    "mni-160x192x160": (160, 192, 160),
+    "mni-192x256x192": (192, 256, 192),
 }
-"""Grids a network can work on; both cover the field of view of Clinica's cropped t1-linear."""
+"""Grids a network can work on. The first has the voxels of Clinica's cropped t1-linear, the second
+its field of view; the third (Bône 2021, 2022) is a part of it and the fourth (Chen 2022) holds it,
+both with its 1 mm voxels. `clinica_gado.inference.grid` brings images there."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE_NAME = re.compile(r"(model|fold-\d{1,2})\.safetensors")
@@ -24,10 +28,25 @@ _METRIC_KEYS = ("name", "value", "definition", "data")
 
 @dataclass(frozen=True)
 class CardInput:
-    """One input image: its name, and whether zeros may stand in for it when it is missing."""
+    """One input image.
+
+    Attributes
+    ----------
+    name : see `clinica_gado.sequences`.
+    may_be_missing : whether zeros may stand in for it when it is missing, as in training.
+    synthesised_by : id of the bundle that makes it of the other inputs when it is missing.
+    normalisation : rule and numbers of its own; those of the card when None.
+    """
 
     name: str
     may_be_missing: bool = False
+    normalisation: Mapping[str, Any] | None = None
+    synthesised_by: str | None = None
+
+    @property
+    def required(self) -> bool:
+        """Whether nothing can take its place."""
+        return not self.may_be_missing and self.synthesised_by is None
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,8 @@ class Card:
     architecture : name and numbers, see `clinica_gado.models.registry`.
     inputs : the images in the order of the network's channels.
     grid : see `GRIDS`.
-    normalisation : rule and numbers, see `clinica_gado.inference.normalisation`.
+    normalisation : rule and numbers, see `clinica_gado.inference.normalisation`; of the image that
+        is made, and of the inputs that have none of their own.
     training_data : what it learned from, in words or as a mapping.
     metrics : each a mapping with `name`, `value`, `definition` and `data`.
     intended_use, limits, licence : in words; the licence is that of the weights.
@@ -119,7 +139,8 @@ def card_to_json(card: Card) -> dict[str, Any]:
     content = {item.name: getattr(card, item.name) for item in fields(card)}
     extra = content.pop("extra")
     content["inputs"] = [
-        {"name": item.name, "may_be_missing": item.may_be_missing} for item in card.inputs
+        {key: value for key, value in vars(item).items() if value is not None}
+        for item in card.inputs
     ]
     content["grid"] = {"name": card.grid.name, "shape": list(card.grid.shape)}
     content["metrics"] = [dict(metric) for metric in card.metrics]
@@ -155,7 +176,16 @@ def _input_from(item: object) -> CardInput:
         return CardInput(item)
     if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
         raise BundleError("each of the card's inputs must be a name, or an object with a 'name'.")
-    return CardInput(item["name"], bool(item.get("may_be_missing", False)))
+    foreign = sorted(set(item) - {part.name for part in fields(CardInput)})
+    if foreign:
+        raise BundleError(f"the card's input {item['name']} says {', '.join(foreign)}: not known.")
+    rule = item.get("normalisation")
+    if rule is not None and (not isinstance(rule, Mapping) or "rule" not in rule):
+        raise BundleError(f"the card's normalisation of {item['name']} must have a 'rule'.")
+    maker = item.get("synthesised_by")
+    if maker is not None and not (isinstance(maker, str) and _ID.fullmatch(maker)):
+        raise BundleError(f"the card's input {item['name']} must name a model as synthesised_by.")
+    return CardInput(item["name"], bool(item.get("may_be_missing", False)), rule, maker)
 
 
 def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ...]) -> None:
@@ -164,7 +194,9 @@ def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ..
         raise BundleError(
             f"the card lists {len(inputs)} inputs for a network of {n_channels} channels."
         )
-    if not inputs or inputs[0].may_be_missing:
+    if len({item.name for item in inputs}) < len(inputs):
+        raise BundleError("the card lists an input twice; each has a channel of its own.")
+    if not inputs or not inputs[0].required:
         raise BundleError("the card's first input gives the output its scale: it must be there.")
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from clinica_gado.models.blocks import ConvNormAct, JoinConv, PointwiseNorm, UpConv, UpHead
+from clinica_gado.models.blocks import ConvNorm, ConvNormAct, JoinConv, UpConv, UpHead
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -77,9 +77,9 @@ def _without_norm(block: nn.Module) -> nn.Conv3d:
 
 
 _RULES: dict[type[nn.Module], Callable[[nn.Module], nn.Module]] = {
+    ConvNorm: _without_norm,
     ConvNormAct: _fold_conv_norm_act,
     JoinConv: _fold_join,
-    PointwiseNorm: _without_norm,
     UpConv: _fold_up_conv,
     UpHead: _fold_up_head,
 }

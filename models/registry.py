@@ -11,14 +11,22 @@ import torch
 from clinica_gado.errors import BundleError
 from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.blocks import SynthesisNetwork
+from clinica_gado.models.hr_fcn import VARIANTS, HighResolutionFCN
 from clinica_gado.models.residual_unet import ResidualUNet
+from clinica_gado.models.strided_residual_unet import StridedResidualUNet
+from clinica_gado.models.unet import UNet
 
 ARCHITECTURES: dict[str, Callable[..., SynthesisNetwork]] = {
     "attention_unet": AttentionUNet,
     "residual_unet": ResidualUNet,
+    "strided_residual_unet": StridedResidualUNet,
+    "hr_fcn": HighResolutionFCN,
+    "unet": UNet,
 }
 
-_HIGHEST = {"levels": 8}  # a card with absurd numbers must not exhaust the memory
+_WORDS = {"output": ("image", "change"), "variant": VARIANTS}
+# A card with absurd numbers must not exhaust the memory.
+_HIGHEST = {"levels": 8, "depth": 8, "in_channels": 16}
 
 
 def build_network(architecture: Mapping[str, Any], *, device: str = "cpu") -> SynthesisNetwork:
@@ -62,6 +70,6 @@ def _check_numbers(name: str, numbers: Mapping[str, Any], known: set[str]) -> No
 
 
 def _is_valid(key: str, value: object) -> bool:
-    if key == "output":
-        return value in ("image", "change")
+    if key in _WORDS:
+        return value in _WORDS[key]
     return type(value) is int and 1 <= value <= _HIGHEST.get(key, 1024)

@@ -11,12 +11,21 @@ from clinica_gado.bids.entities import (
     parse_name,
 )
 from clinica_gado.bids.filters import EntityFilter, parse_filter
+from clinica_gado.bids.input_rules import InputRequest, parse_input_filters
+from clinica_gado.bids.inputs import (
+    INPUT_COLUMNS,
+    InputFile,
+    InputJob,
+    InputSelection,
+    select_inputs,
+)
 from clinica_gado.bids.selection import SELECTION_COLUMNS, Job, Selection, select
 from clinica_gado.bids.visits import Problem, Visit, VisitFolder, VisitListing, list_visits
 
 __all__ = [
     "BIDS_ORDER",
     "CAPS_ORDER",
+    "INPUT_COLUMNS",
     "NO_EVIDENCE",
     "SELECTION_COLUMNS",
     "BidsName",
@@ -25,6 +34,10 @@ __all__ = [
     "Decision",
     "EntityFilter",
     "Evidence",
+    "InputFile",
+    "InputJob",
+    "InputRequest",
+    "InputSelection",
     "Job",
     "Problem",
     "Role",
@@ -37,6 +50,8 @@ __all__ = [
     "format_name",
     "list_visits",
     "parse_filter",
+    "parse_input_filters",
     "parse_name",
     "select",
+    "select_inputs",
 ]

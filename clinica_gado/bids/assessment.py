@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -15,21 +15,23 @@ from clinica_gado.bids.contrast import (
 )
 from clinica_gado.bids.contrast_table import ContrastTable
 from clinica_gado.bids.images import (
+    BidsImage,
     DatasetReader,
     Metadata,
-    T1wImage,
     Unusable,
     is_synthetic,
     stem_of,
 )
 from clinica_gado.bids.visits import VisitFolder
 
+_NOTHING_STATED: Mapping[str, Evidence] = {}
+
 
 @dataclass(frozen=True)
 class AssessedImage:
-    """A T1w, its contrast, remarks on its sidecars, and why it is never taken (empty if it may)."""
+    """An image, its contrast, remarks on its sidecars, and why it is never taken (or nothing)."""
 
-    image: T1wImage
+    image: BidsImage
     evidence: Evidence
     notes: tuple[str, ...] = ()
     rejection: str = ""
@@ -63,23 +65,32 @@ class Assessor:
         """
         images, unusable = self.reader.t1w_of(folder)
         metadata = [self.reader.metadata_of(image) for image in images]
-        rejections = _rejections(images, metadata)
         # Exact duplicates and synthetic images must not make a line of the table ambiguous.
         real = [i for i, m in zip(images, metadata, strict=True) if not is_synthetic(i, m)]
         stated = self.table.statements(folder.visit, real)
-        assessed = [
-            AssessedImage(
-                image,
-                contrast_evidence(image.name, known.fields, stated.get(image.filename)),
-                known.notes,
-                rejections.get(image.filename, ""),
-            )
-            for image, known in zip(images, metadata, strict=True)
-        ]
+        assessed = assess_images(images, metadata, stated)
         return (_with_companions(assessed, real) if self.infer_companions else assessed), unusable
 
 
-def _rejections(images: Sequence[T1wImage], metadata: Sequence[Metadata]) -> dict[str, str]:
+def assess_images(
+    images: Sequence[BidsImage],
+    metadata: Sequence[Metadata],
+    stated: Mapping[str, Evidence] = _NOTHING_STATED,
+) -> list[AssessedImage]:
+    """Assess images by name, sidecar, and what the user's table states of each `filename`."""
+    rejections = _rejections(images, metadata)
+    return [
+        AssessedImage(
+            image,
+            contrast_evidence(image.name, known.fields, stated.get(image.filename)),
+            known.notes,
+            rejections.get(image.filename, ""),
+        )
+        for image, known in zip(images, metadata, strict=True)
+    ]
+
+
+def _rejections(images: Sequence[BidsImage], metadata: Sequence[Metadata]) -> dict[str, str]:
     """Say by `filename` why images are never taken: synthetic, not there, or a duplicate."""
     rejections = {}
     for image, known in zip(images, metadata, strict=True):
@@ -95,14 +106,14 @@ def _rejections(images: Sequence[T1wImage], metadata: Sequence[Metadata]) -> dic
     return rejections
 
 
-def _format_key(image: T1wImage) -> tuple[str, bool, str]:
+def _format_key(image: BidsImage) -> tuple[str, bool, str]:
     """Sort files of one name together, `.nii.gz` first, then `.NII.GZ`, then the others."""
     extension = image.name.extension
     return stem_of(image.filename), extension.lower() != ".nii.gz", extension.swapcase()
 
 
 def _with_companions(
-    assessed: list[AssessedImage], real: Sequence[T1wImage]
+    assessed: list[AssessedImage], real: Sequence[BidsImage]
 ) -> list[AssessedImage]:
     sibling = next((a for a in assessed if a.image in real and _carries_contrast(a)), None)
     if sibling is None:

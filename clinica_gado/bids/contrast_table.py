@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clinica_gado.bids.contrast import Contrast, Evidence, Source, contrast_of_word
 from clinica_gado.bids.entities import same_label
-from clinica_gado.bids.images import T1wImage, stem_of
+from clinica_gado.bids.images import BidsImage, stem_of
 from clinica_gado.bids.visits import TableRow, Visit, read_visit_table
 from clinica_gado.errors import SelectionError
 
@@ -33,7 +33,7 @@ class ContrastTable:
         """Visits that the table names."""
         return tuple(self._rows)
 
-    def statements(self, visit: Visit, images: Sequence[T1wImage]) -> dict[str, Evidence]:
+    def statements(self, visit: Visit, images: Sequence[BidsImage]) -> dict[str, Evidence]:
         """Return what the table says of the images of a visit, by their `filename`."""
         stated: dict[str, Evidence] = {}
         if not images:  # a line about a visit without T1w changes nothing
@@ -64,7 +64,7 @@ def read_contrast_table(path: Path | None) -> ContrastTable:
         return ContrastTable(errors=[str(error).rstrip(".")])
 
 
-def _names(row: TableRow, image: T1wImage) -> bool:
+def _names(row: TableRow, image: BidsImage) -> bool:
     """Tell whether a line is about an image; without filename, path or run, it is about all."""
     cells = row.cells
     text = cells.get("filename") or cells.get("path") or ""
@@ -74,14 +74,14 @@ def _names(row: TableRow, image: T1wImage) -> bool:
     return not run or same_label("run", run, image.name.get("run"))
 
 
-def is_named(image: T1wImage, text: str) -> bool:
+def is_named(image: BidsImage, text: str) -> bool:
     """Tell whether a user's text names the image: base name, path in the BIDS, or full path."""
     wanted = stem_of(text.replace("\\", "/"))
     known = (image.filename, image.path.name, image.path.as_posix())
     return any(wanted == stem_of(name) for name in known)
 
 
-def _not_one(row: TableRow, named: Sequence[T1wImage]) -> str:
+def _not_one(row: TableRow, named: Sequence[BidsImage]) -> str:
     if not named:
         return f"{row.place}: {row.visit} has no such T1w"
     names = ", ".join(image.path.name for image in named)

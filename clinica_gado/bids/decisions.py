@@ -20,9 +20,10 @@ from clinica_gado.bids.visits import Visit
 
 
 class Role(Enum):
-    """What becomes of a T1w."""
+    """What becomes of an image."""
 
     SOURCE = "source"
+    INPUT = "input"
     REFERENCE = "reference"
     REJECTED = "rejected"
     LEFT_ALONE = "left-alone"

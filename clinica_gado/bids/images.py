@@ -1,4 +1,4 @@
-"""T1w images of a visit, with the metadata that apply to each (BIDS inheritance principle)."""
+"""Images of a visit, with the metadata that apply to each (BIDS inheritance principle)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FOLDERS_IN_CACHE = 8
 
 
 @dataclass(frozen=True)
-class T1wImage:
-    """A T1w file; `filename` is its POSIX path relative to the BIDS dataset.
+class BidsImage:
+    """An image file; `filename` is its POSIX path relative to the BIDS dataset.
 
     `present` is false for a link to a file that is not there (an annex not downloaded, say).
     """
@@ -34,7 +34,7 @@ class T1wImage:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A file that looks like a T1w and cannot be one, with the reason in words."""
+    """A file that looks like an image of a sequence and cannot be one, with the reason in words."""
 
     filename: str
     visit: Visit
@@ -84,32 +84,38 @@ class DatasetReader:
         self._sidecars = lru_cache(_FOLDERS_IN_CACHE)(self._list_sidecars)
         self._inherited_by_all = self._list_sidecars(bids)
 
-    def t1w_of(self, folder: VisitFolder) -> tuple[list[T1wImage], list[Unusable]]:
-        """List the T1w in the `anat` folder of a visit, and the files that only look so.
+    def t1w_of(self, folder: VisitFolder) -> tuple[list[BidsImage], list[Unusable]]:
+        """List the T1w in the `anat` folder of a visit; see `images_of`."""
+        return self.images_of(folder, "anat", "T1w")
+
+    def images_of(
+        self, folder: VisitFolder, modality: str, suffix: str
+    ) -> tuple[list[BidsImage], list[Unusable]]:
+        """List the images of a suffix in a folder of a visit, and the files that only look so.
 
         Raises
         ------
         OSError
             The folder cannot be read.
         """
-        images: list[T1wImage] = []
+        images: list[BidsImage] = []
         unusable: list[Unusable] = []
-        anat = folder.path / "anat"
-        for entry in self._entries(anat) if anat.is_dir() else ():
-            if not entry.name.lower().endswith(_NIFTI) or "t1w" not in entry.name.lower():
+        place, wanted = folder.path / modality, suffix.lower()
+        for entry in self._entries(place) if place.is_dir() else ():
+            if not entry.name.lower().endswith(_NIFTI) or wanted not in entry.name.lower():
                 continue
-            filename = anat.relative_to(self._bids).joinpath(entry.name).as_posix()
+            filename = place.relative_to(self._bids).joinpath(entry.name).as_posix()
             try:
                 name = _checked_name(entry.name, folder)
             except BidsNameError as error:
                 unusable.append(Unusable(filename, folder.visit, str(error)))
                 continue
-            if name.suffix.lower() == "t1w":
+            if name.suffix.lower() == wanted:
                 path, present = Path(entry.path), entry.is_file()
-                images.append(T1wImage(path, filename, folder.visit, name, present))
+                images.append(BidsImage(path, filename, folder.visit, name, present))
         return images, unusable
 
-    def metadata_of(self, image: T1wImage) -> Metadata:
+    def metadata_of(self, image: BidsImage) -> Metadata:
         """Merge the sidecars of an image: nearer folders, then more entities, take precedence."""
         fields: dict[str, Any] = {}
         notes: list[str] = []
@@ -118,18 +124,40 @@ class DatasetReader:
             notes += sidecar.metadata.notes
         return Metadata(fields, tuple(notes))
 
-    def _applicable(self, image: T1wImage) -> list[Sidecar]:
+    def file_beside(self, image: BidsImage, extension: str) -> Path | None:
+        """Return the nearest file of an extension that applies to an image, such as its `.bval`.
+
+        Of several in one folder, the one that shares most entities.
+
+        Raises
+        ------
+        OSError
+            A folder cannot be read.
+        """
+        for folder in reversed(self._folders_of(image)):
+            found = [s for s in self._list_files(folder, extension) if s.applies_to(image.name)]
+            if found:
+                return found[-1].path
+        return None
+
+    def _applicable(self, image: BidsImage) -> list[Sidecar]:
         found = [s for s in self._inherited_by_all if s.applies_to(image.name)]
-        folder = self._bids
-        for part in Path(image.filename).parent.parts:
-            folder = folder / part
+        for folder in self._folders_of(image)[1:]:
             found += (s for s in self._sidecars(folder) if s.applies_to(image.name))
         return found
 
+    def _folders_of(self, image: BidsImage) -> list[Path]:
+        """Return the folders that hold an image, from the dataset to its own."""
+        parts = Path(image.filename).parent.parts
+        return [self._bids.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+
     def _list_sidecars(self, folder: Path) -> tuple[Sidecar, ...]:
+        return self._list_files(folder, ".json")
+
+    def _list_files(self, folder: Path, extension: str) -> tuple[Sidecar, ...]:
         found = []
         for entry in self._entries(folder):
-            if not entry.name.endswith(".json") or "t1w" not in entry.name.lower():
+            if not entry.name.endswith(extension):
                 continue
             try:
                 found.append(Sidecar(Path(entry.path), split_name(entry.name)))
@@ -143,7 +171,7 @@ def stem_of(filename: str) -> str:
     return _EXTENSION.sub("", filename)
 
 
-def is_synthetic(image: T1wImage, metadata: Metadata) -> bool:
+def is_synthetic(image: BidsImage, metadata: Metadata) -> bool:
     """Tell whether the image was made by a network: its sidecar or its `desc-Synth…` says so."""
     flagged = str(metadata.fields.get("SyntheticImage", False)).lower() == "true"
     return flagged or (image.name.get("desc") or "").lower().startswith("synth")

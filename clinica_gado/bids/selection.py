@@ -30,7 +30,7 @@ from clinica_gado.bids.decisions import (
     non_enhanced_of,
 )
 from clinica_gado.bids.filters import EntityFilter
-from clinica_gado.bids.images import DatasetReader, T1wImage
+from clinica_gado.bids.images import BidsImage, DatasetReader
 from clinica_gado.bids.pairs import Pair, PairsTable, read_pairs_table
 from clinica_gado.bids.visits import (
     Problem,
@@ -241,7 +241,7 @@ def _job(source: AssessedImage, reference: Reference | None, folder: VisitFolder
     job = Job(folder.visit, source.image.path, source.evidence, folder.cross_sectional)
     if reference is None:
         return job
-    image: T1wImage = reference.image.image
+    image: BidsImage = reference.image.image
     return replace(
         job,
         reference=image.path,

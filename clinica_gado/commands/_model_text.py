@@ -9,7 +9,7 @@ from typing import Any
 
 from clinica_gado.errors import BundleError
 from clinica_gado.models.bundle import default_bundle, known_bundles, load_card
-from clinica_gado.models.card import Card
+from clinica_gado.models.card import Card, CardInput
 
 _WIDTH = 96
 _INDENT = " " * 16
@@ -45,9 +45,7 @@ def card_text(card: Card) -> str:
         "Model": card.id,
         "Task": card.task,
         "Network": f"{_numbers(card.architecture, 'name')}; answers with the {card.output}",
-        "Inputs": ", ".join(
-            item.name + (" (may be missing)" if item.may_be_missing else "") for item in card.inputs
-        ),
+        "Inputs": ", ".join(_input(item) for item in card.inputs),
         "Grid": f"{card.grid.name} ({grid})",
         "Scale": _numbers(card.normalisation, "rule"),
         "Trained on": _in_words(card.training_data),
@@ -88,6 +86,12 @@ def _is_default(task: str, folder: Path) -> bool:
 def _numbers(mapping: Mapping[str, Any], head: str) -> str:
     rest = ", ".join(f"{key} {value}" for key, value in mapping.items() if key != head)
     return f"{mapping[head]} ({rest})" if rest else str(mapping[head])
+
+
+def _input(item: CardInput) -> str:
+    if item.synthesised_by is not None:
+        return f"{item.name} (if missing, made by {item.synthesised_by})"
+    return f"{item.name} (may be missing)" if item.may_be_missing else item.name
 
 
 def _metric(metric: Mapping[str, Any]) -> str:

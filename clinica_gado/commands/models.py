@@ -95,11 +95,11 @@ def convert(weights: Path, card: Path, destination: Path) -> None:
 
 
 def _verified(folder: Path) -> str:
-    from clinica_gado.inference.normalisation import normalisation_from
+    from clinica_gado.inference.inputs import rules_of
     from clinica_gado.models.bundle import load_bundle
 
     bundle: Bundle = load_bundle(folder)
-    normalisation_from(bundle.card.normalisation)
+    rules_of(bundle.card)
     return f"{bundle.card.id}: verified, sha256 {bundle.sha256}"
 
 

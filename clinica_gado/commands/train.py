@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from clinica_gado.training.config import PRESETS, Setting, read_config, settings, with_changes
+from clinica_gado.training.config import Setting, read_config, settings, with_changes
+from clinica_gado.training.presets import PRESETS, REMOVAL_PRESETS
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -66,7 +67,9 @@ def _configuration(preset: str, file: Path | None, options: dict[str, Any]) -> A
 @click.option("--nodes", default=1, help="How many machines.")
 @click.option("--workers", default=1, help="Processes that draw patches ahead.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, whatever OUTPUT holds.")
-@click.option("--preset", type=click.Choice(list(PRESETS)), default="change-1mm", help="Settings.")
+@click.option(
+    "--preset", type=click.Choice(REMOVAL_PRESETS), default="change-1mm", help="Settings."
+)
 @click.option("--config", "file", type=_FILE, help="Settings from a JSON file, not a preset.")
 @_settings_options
 def cli(preset: str, file: Path | None, **options: Any) -> None:

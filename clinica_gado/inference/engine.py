@@ -10,7 +10,13 @@ import torch
 
 from clinica_gado.inference.averaging import RunningMean, mirror
 from clinica_gado.inference.devices import Compute, choose_compute
-from clinica_gado.inference.grid import crop_to, pad_to_multiple, resample
+from clinica_gado.inference.grid import (
+    crop_to,
+    from_network_grid,
+    pad_to_multiple,
+    to_network_grid,
+)
+from clinica_gado.inference.slabs import estimate_by_slabs
 from clinica_gado.models.folding import fold
 
 if TYPE_CHECKING:
@@ -41,17 +47,26 @@ class Engine:
         grid, (X, Y, Z), float32.
         """
         runs = RunningMean()
-        shape = tuple(images.shape[2:])
+        grid, shape = self._bundle.card.grid, images.shape[2:]
+        on_grid = to_network_grid(images, grid)
         with self.compute.running():
             for index in range(len(self._bundle.weight_files)):
                 network = self._load(index)
                 for axes in mirrors:
                     # Mirrored before it is padded, so that a mirrored head gets the same answer.
-                    ready = self._to_network(mirror(images, axes), network.multiple)
-                    estimate = network.estimate(self.compute.place_images(ready))
-                    answer = mirror(self._to_image(estimate.float().cpu(), shape), axes)
-                    runs.add(answer[0, 0].numpy())
+                    ready = pad_to_multiple(mirror(on_grid, axes), network.multiple)
+                    estimate = self._estimate(network, ready)
+                    answer = mirror(crop_to(estimate, on_grid.shape[2:]), axes)
+                    runs.add(from_network_grid(answer, grid, shape)[0, 0].numpy())
         return runs
+
+    def _estimate(self, network: SynthesisNetwork, images: torch.Tensor) -> torch.Tensor:
+        def run(part: torch.Tensor) -> torch.Tensor:
+            return network.estimate(self.compute.place_images(part)).float().cpu()
+
+        if network.slices is None:
+            return run(images)
+        return estimate_by_slabs(run, images, network.slices)
 
     def _load(self, index: int) -> SynthesisNetwork:
         if self._network is None or self._fold != index:
@@ -60,18 +75,6 @@ class Engine:
             self.compute.place_network(network)
             self._network, self._fold = network, index
         return self._network
-
-    def _to_network(self, images: torch.Tensor, multiple: int) -> torch.Tensor:
-        grid = self._bundle.card.grid
-        if grid.name != "mni-1mm":
-            images = resample(images, grid.shape)
-        return pad_to_multiple(images, multiple)
-
-    def _to_image(self, estimate: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        grid = self._bundle.card.grid
-        if grid.name == "mni-1mm":
-            return crop_to(estimate, shape)
-        return resample(crop_to(estimate, grid.shape), shape)
 
 
 class FallbackEngine:

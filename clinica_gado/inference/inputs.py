@@ -10,7 +10,11 @@ import numpy as np
 import torch
 
 from clinica_gado.errors import InputImageError
-from clinica_gado.inference.normalisation import Normalisation, Scale
+from clinica_gado.inference.normalisation import (
+    IntensityScale,
+    Normalisation,
+    normalisation_from,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,22 +32,54 @@ class PreparedImages:
     Attributes
     ----------
     first : the first input as it came, float32, (X, Y, Z).
-    scale : intensity scale of the first input.
+    scale : intensity scale of what the network answers, found on the first input.
     stacked : all inputs, normalised, (1, C, X, Y, Z); zeros for a missing one.
+    brain : voxels that the network is to know, where it knows no others; None for all.
+    zeros : inputs that are missing, zeros in their place.
     """
 
     first: NDArray[np.float32]
-    scale: Scale
+    scale: IntensityScale
     stacked: torch.Tensor
+    brain: NDArray[np.bool_] | None = None
+    zeros: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a card says of intensities: the rule of the answer, and that of each input by name."""
+
+    answer: Normalisation
+    inputs: Mapping[str, Normalisation]
+
+    @property
+    def brain_only(self) -> bool:
+        """Whether the network knows nothing but the brain."""
+        return any(rule.brain_only for rule in (self.answer, *self.inputs.values()))
+
+
+def rules_of(card: Card) -> Rules:
+    """Build the rules of a card; a change is on the scale of the first input.
+
+    Raises
+    ------
+    BundleError
+        A rule is unknown, or a number does not belong to it.
+    """
+    common = normalisation_from(card.normalisation)
+    inputs = {
+        item.name: common if item.normalisation is None else normalisation_from(item.normalisation)
+        for item in card.inputs
+    }
+    return Rules(common if card.output == "image" else inputs[card.inputs[0].name], inputs)
 
 
 def prepare_images(
-    images: Images,
-    card: Card,
-    normalisation: Normalisation,
-    region: NDArray[np.bool_] | None = None,
+    images: Images, card: Card, rules: Rules, region: NDArray[np.bool_] | None = None
 ) -> PreparedImages:
     """Order, check and normalise the images of a visit, by the intensities of `region`.
+
+    A network that knows the brain alone is given zeros outside `region`.
 
     Raises
     ------
@@ -51,22 +87,32 @@ def prepare_images(
         An image is missing, unknown, empty, not a number somewhere, or on another grid.
     """
     arrays = {name: _as_volume(name, array) for name, array in _by_name(images, card).items()}
-    first_name = card.inputs[0].name
-    first = arrays[first_name]
+    first = arrays[card.inputs[0].name]
     _check_one_grid(arrays, first.shape)
     looked_at = np.ones(first.shape, dtype=bool) if region is None else region
     if looked_at.shape != first.shape:
         raise InputImageError(
             f"The region has the shape {looked_at.shape}, the image {first.shape}."
         )
-    scale = normalisation.fit(first[looked_at])
     stacked = np.zeros((1, len(card.inputs), *first.shape), dtype=np.float32)
     for channel, item in enumerate(card.inputs):
         if item.name in arrays:
             array = arrays[item.name]
-            own_scale = scale if item.name == first_name else normalisation.fit(array[looked_at])
-            stacked[0, channel] = own_scale.apply(array)
-    return PreparedImages(first, scale, torch.from_numpy(stacked))
+            scale = _fit(rules.inputs[item.name], array[looked_at], item.name)
+            stacked[0, channel] = scale.apply(array)
+    brain = looked_at if rules.brain_only else None
+    if brain is not None:
+        stacked[..., ~brain] = 0
+    answer = _fit(rules.answer, first[looked_at], card.inputs[0].name)
+    zeros = tuple(item.name for item in card.inputs if item.name not in arrays)
+    return PreparedImages(first, answer, torch.from_numpy(stacked), brain, zeros)
+
+
+def _fit(rule: Normalisation, values: NDArray[np.float32], name: str) -> IntensityScale:
+    try:
+        return rule.fit(values)
+    except InputImageError as error:
+        raise InputImageError(f"{name}: {error}") from error
 
 
 def _by_name(images: Images, card: Card) -> Mapping[str, Any]:

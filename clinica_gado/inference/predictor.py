@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from clinica_gado.errors import GadoError, InputImageError
 from clinica_gado.inference.averaging import FLIPS
 from clinica_gado.inference.devices import Compute
 from clinica_gado.inference.engine import FallbackEngine
-from clinica_gado.inference.inputs import Images, PreparedImages, prepare_images
-from clinica_gado.inference.normalisation import normalisation_from
+from clinica_gado.inference.grid import FIRST_VOXEL, from_network_grid
+from clinica_gado.inference.inputs import Images, PreparedImages, prepare_images, rules_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class Predictor:
             raise GadoError(f"Unknown flips {flips!r}; choose one of {', '.join(FLIPS)}.")
         self.bundle = bundle
         self._mirrors = FLIPS[flips]
-        self._normalisation = normalisation_from(bundle.card.normalisation)
+        self._rules = rules_of(bundle.card)
         self._engine = FallbackEngine(bundle, device, precision)
 
     @property
@@ -104,24 +105,26 @@ class Predictor:
             `(X, Y, Z)`, voxels that may change; elsewhere the first input is kept.
         region
             `(X, Y, Z)`, voxels whose intensities give the scale, such as the brain: a head with
-            its scalp and a skull-stripped one are then alike. All voxels by default.
+            its scalp and a skull-stripped one are then alike. All voxels by default. Where the card
+            has a rule for the brain alone, the result is zero outside.
 
         Raises
         ------
         InputImageError
             An image is missing, empty, not a number somewhere, or on another grid.
         """
-        prepared = prepare_images(images, self.bundle.card, self._normalisation, region)
+        prepared = prepare_images(images, self.bundle.card, self._rules, region)
         allowed = _may_change(prepared.first, mask)
         runs, compute, notes = self._engine.run(prepared.stacked, self._mirrors)
         spread = runs.spread
+        absent = (f"{name} is missing, zeros take its place" for name in prepared.zeros)
         return Prediction(
             array=self._restore(prepared, runs.mean, allowed),
-            spread=None if spread is None else spread / np.float32(prepared.scale.factor),
+            spread=None if spread is None else prepared.scale.spread(spread, runs.mean),
             device=str(compute.device),
             precision=compute.precision,
             n_runs=runs.count,
-            notes=notes,
+            notes=(*notes, *absent),
         )
 
     def _restore(
@@ -132,12 +135,24 @@ class Predictor:
     ) -> NDArray[np.float32]:
         first, scale = prepared.first, prepared.scale
         if self.bundle.card.output == "image":
-            result = scale.invert(estimate)
+            result = self._keep_uncovered(scale.invert(estimate), first)
         else:
-            result = first + estimate / np.float32(scale.factor)
+            result = scale.add(first, estimate)
         # A magnitude image has nothing below zero; what the input has there is not deepened.
         result = np.maximum(result, np.minimum(first, 0))
+        if prepared.brain is not None:
+            result = np.where(prepared.brain, result, np.float32(0))
         return result if allowed is None else np.where(allowed, result, first)
+
+    def _keep_uncovered(
+        self, result: NDArray[np.float32], first: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Keep the first input where the network's grid has no voxel."""
+        grid = self.bundle.card.grid
+        if grid.name not in FIRST_VOXEL:
+            return result
+        seen = from_network_grid(torch.ones(1, 1, *grid.shape), grid, first.shape)[0, 0]
+        return np.where(seen.numpy() > 0, result, first)
 
 
 def _may_change(

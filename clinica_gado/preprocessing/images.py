@@ -1,4 +1,4 @@
-"""Read T1w images safely, and pass volumes between nibabel's and ANTs' conventions."""
+"""Read images safely, and pass volumes between nibabel's and ANTs' conventions."""
 
 from __future__ import annotations
 
@@ -66,17 +66,39 @@ def read_volume(path: Path) -> Volume:
         Unreadable or truncated file, not 3D, no orientation, sheared axes, constant or non-finite
         values. The message names the file and the remedy.
     """
-    try:
-        image = load_image(path)
-        data = _as_float32(np.asanyarray(image.dataobj))
-    except (*_READ_ERRORS, HeaderDataError) as error:
-        raise InputImageError(
-            f"{path} cannot be read ({_first_line(error)}); check it or convert it again."
-        ) from error
+    image, data = _load(path)
     data = _as_3d(data, path)
     _check_orientation(image, path)
     _check_values(data, path)
     return Volume(data, np.asarray(image.affine, dtype=np.float64))
+
+
+def read_series(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Read a 4D NIfTI image and its affine, (X, Y, Z, n) and (4, 4); see `read_volume`.
+
+    Raises
+    ------
+    InputImageError
+        As `read_volume`, but the image must be 4D.
+    """
+    image, data = _load(path)
+    if data.ndim != 4:
+        raise InputImageError(
+            f"{path} is {data.ndim}D {data.shape}; a series of volumes, 4D, is needed."
+        )
+    _check_orientation(image, path)
+    _check_values(data, path)
+    return data, np.asarray(image.affine, dtype=np.float64)
+
+
+def _load(path: Path) -> tuple[nib.spatialimages.SpatialImage, NDArray[np.float32]]:
+    try:
+        image = load_image(path)
+        return image, _as_float32(np.asanyarray(image.dataobj))
+    except (*_READ_ERRORS, HeaderDataError) as error:
+        raise InputImageError(
+            f"{path} cannot be read ({_first_line(error)}); check it or convert it again."
+        ) from error
 
 
 def _as_float32(stored: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -152,15 +152,30 @@ def segment_volume(volume: Volume, atlas: Atlas, parameters: Parameters) -> Tiss
             f"An image of {volume.data.shape} voxels is not on the atlas's grid "
             f"{atlas.brain.shape}; bring it there by t1-linear."
         )
+    brain, priors = locate_brain(volume, atlas, parameters)
+    with _scratch_folder():
+        maps = classify(volume, brain, priors, parameters)
+    return share_partial_volume(volume, maps, parameters.sure)
+
+
+def locate_brain(
+    volume: Volume, atlas: Atlas, parameters: Parameters
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Return the brain, (X, Y, Z), and the atlas deformed to it, (tissue, X, Y, Z).
+
+    Raises
+    ------
+    SegmentationError
+        The atlas cannot be deformed to the image, or it shows too little of a brain.
+    """
     brain_only = is_brain_only(volume)
     template = atlas.brain if brain_only else atlas.head
     with _scratch_folder() as folder:
         priors = deform_priors(volume, template, atlas.priors, parameters, folder)
-        seen = volume.data > 0
-        brain = ndimage.binary_fill_holes(seen) if brain_only else seen & (priors.sum(0) > 0.5)
-        _check_brain(brain, volume)
-        maps = classify(volume, brain, priors, parameters)
-    return share_partial_volume(volume, maps, parameters.sure)
+    seen = volume.data > 0
+    brain = ndimage.binary_fill_holes(seen) if brain_only else seen & (priors.sum(0) > 0.5)
+    _check_brain(brain, volume)
+    return brain, priors
 
 
 def _check_brain(brain: NDArray[np.bool_], volume: Volume) -> None:

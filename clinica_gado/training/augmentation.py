@@ -21,11 +21,11 @@ MAX_SLICE_VOXELS = 5
 
 
 def augment(arrays: NDArray[np.float32], kind: str, rng: np.random.Generator) -> torch.Tensor:
-    """Vary source, target and mask, `(3, X, Y, Z)`, alike, so that only the agent differs.
+    """Vary images, target and mask, `(C + 2, X, Y, Z)`, alike, so that only the agent differs.
 
     `none` leaves them as they are; `mirror` flips each axis in every second patch; `clinical` also
     changes contrast (gamma), adds a bias field, thickens slices or blurs, and adds noise: the same
-    values to source and target, so that the target has the noise of its source.
+    values to images and target, so that the target has the noise of its source.
     """
     patch = torch.from_numpy(np.ascontiguousarray(arrays))
     if kind == "none":
@@ -37,7 +37,7 @@ def augment(arrays: NDArray[np.float32], kind: str, rng: np.random.Generator) ->
     patch = _plain(mirroring(patch))
     if kind == "mirror":
         return patch
-    images, mask = patch[:2], patch[2:]
+    images, mask = patch[:-1], patch[-1:]
     varied = _thicken_slices(_plain(intensities(images)), rng)
     varied = varied + _plain(noise(torch.zeros_like(varied[:1])))
     # Air that was masked out stays zero, as a brain-only image has it.

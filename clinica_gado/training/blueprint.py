@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from clinica_gado import __version__
 from clinica_gado.gado_removal import PIPELINE
-from clinica_gado.inference.normalisation import RULES, card_of, normalisation_from
+from clinica_gado.inference.normalisation import card_of, normalisation_from
 from clinica_gado.models.bundle import find_bundle, load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
-from clinica_gado.models.registry import build_network
+from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 
 if TYPE_CHECKING:
-    from clinica_gado.inference.normalisation import MinMax, PercentileMedian
+    from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.config import NetworkConfig, TrainingConfig
 
@@ -39,7 +40,7 @@ class Blueprint:
 
     architecture: Mapping[str, Any]
     grid: Grid
-    normalisation: MinMax | PercentileMedian
+    normalisation: Rule
     target: str
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
@@ -65,25 +66,33 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
         return Blueprint(
             architecture_of(network),
             Grid(network.grid, GRIDS[network.grid]),
-            RULES[network.normalisation](),
+            normalisation_from({"rule": network.normalisation}),
             config.data.target,
         )
     bundle = load_bundle(find_bundle(start_from))
     card = bundle.card
-    normalisation: Any = normalisation_from(card.normalisation)
     weights = bundle.load_network().state_dict()
-    origin = {"id": card.id, "sha256": bundle.sha256}
     return Blueprint(
-        card.architecture, card.grid, normalisation, config.data.target, weights, origin
+        card.architecture,
+        card.grid,
+        normalisation_from(card.normalisation),
+        config.data.target,
+        weights,
+        {"id": card.id, "sha256": bundle.sha256},
     )
 
 
 def architecture_of(network: NetworkConfig) -> dict[str, Any]:
     """Return what a card says of a network's architecture."""
-    numbers: dict[str, Any] = {"name": network.architecture, "width": network.width}
-    if network.architecture == "attention_unet":
-        numbers["levels"] = network.levels
-    return {**numbers, "in_channels": 1, "output": network.output_mode}
+    taken = signature(ARCHITECTURES[network.architecture]).parameters
+    numbers = {name: value for name, value in asdict(network).items() if name in taken}
+    n_images = len(network.inputs.split(","))
+    return {
+        "name": network.architecture,
+        **numbers,
+        "in_channels": n_images,
+        "output": network.output_mode,
+    }
 
 
 def describe(

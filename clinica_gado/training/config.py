@@ -1,4 +1,4 @@
-"""What decides a trained model: every number of a run, its presets, and its file.
+"""What decides a trained model: every number of a run, and its file.
 
 The options of `clinica-gado train` take their type, default and help from here.
 """
@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from clinica_gado.sequences import INPUT_NAMES, T1W, T1W_CE
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -20,17 +22,25 @@ def _setting(default: Any, text: str) -> Any:
 class NetworkConfig:
     """The network, its grid and its intensity scale: what the card of the bundle names."""
 
-    architecture: Literal["attention_unet", "residual_unet"] = _setting(
-        "attention_unet", "Network."
-    )
+    architecture: Literal[
+        "attention_unet", "residual_unet", "strided_residual_unet", "hr_fcn", "unet"
+    ] = _setting("attention_unet", "Network.")
     width: int = _setting(16, "Maps at the highest resolution of the network.")
-    levels: int = _setting(5, "Resolutions of the Att-U-Net.")
+    levels: int = _setting(5, "Resolutions of a U-Net, where they are not fixed.")
+    depth: int = _setting(3, "Convolutions a level of the plain U-Net.")
+    slices: int = _setting(3, "Slices that hr_fcn and unet see at a time; 1 is 2D.")
+    variant: Literal["full", "A", "B", "C", "D"] = _setting(
+        "full", "hr_fcn as published, or one of its ablations Model-A to D."
+    )
+    inputs: str = _setting(T1W_CE, "Images given, by comma, in the order of the channels.")
     output_mode: Literal["change", "image"] = _setting(
         "change", "What the network makes: a change to its input, or the image."
     )
-    grid: Literal["mni-1mm", "mni-128"] = _setting("mni-1mm", "Grid that the network works on.")
-    normalisation: Literal["percentile", "minmax"] = _setting(
-        "percentile", "Intensity scale of the input."
+    grid: Literal["mni-1mm", "mni-128", "mni-160x192x160", "mni-192x256x192"] = _setting(
+        "mni-1mm", "Grid that the network works on."
+    )
+    normalisation: Literal["percentile", "minmax", "zscore", "equalised"] = _setting(
+        "percentile", "Intensity scale of the images; the last two are of the brain alone."
     )
 
 
@@ -38,10 +48,10 @@ class NetworkConfig:
 class DataConfig:
     """What a batch is made of."""
 
-    target: Literal["remapped", "real"] = _setting(
+    target: Literal["remapped", "real", "enhanced"] = _setting(
         "remapped",
         "What the network shall make: the input without its enhancement, in the input's own style, "
-        "or the real image without contrast as it is.",
+        "the real image without contrast as it is, or the real one with contrast.",
     )
     patch_size: int = _setting(96, "Voxels a side of a patch; 0 for whole images.")
     batch_size: int = _setting(2, "Patches in a batch, on each device.")
@@ -55,8 +65,8 @@ class DataConfig:
     enhancement_spread: float = _setting(
         1.6,
         "Enhancement of a patch is multiplied by a factor drawn between one over this and this: "
-        "dose, delay and inflow differ more than the images at hand. Not that of pairs whose "
-        "target is real, which differ by more than the agent. 1 leaves it as it is.",
+        "dose, delay and inflow differ more than the images at hand. With the remapped "
+        "target only: other pairs differ by more than the agent. 1 leaves it as it is.",
     )
     draws_per_head: int = _setting(64, "Simulated patches after which a new head is simulated.")
     heads_in_memory: int = _setting(4, "Simulated heads that patches are drawn from at a time.")
@@ -74,11 +84,16 @@ class LossConfig:
     ssim: float = _setting(0.0, "Weight of 1 - SSIM.")
     local: float = _setting(0.0, "Weight of the mean absolute error over enhancement (Chen 2022).")
     delta: float = _setting(0.1, "What counts as enhancement for the local loss, normalised.")
+    local_mean: Literal["mask", "region"] = _setting(
+        "mask", "Voxels that the local loss is averaged over: of its mask, or all that count."
+    )
     enhancement_weight: float = _setting(
         4.0, "Weight of a voxel that enhances against another, in the L1 and L2 losses."
     )
-    ssim_window: Literal["gaussian", "uniform"] = _setting(
-        "gaussian", "Window of the SSIM: 3D Gaussian of sigma 1.5, or uniform of 7 voxels a side."
+    ssim_window: Literal["gaussian", "uniform", "slices"] = _setting(
+        "gaussian",
+        "Window of the SSIM: 3D Gaussian of sigma 1.5, uniform of 7 voxels a side, or a 2D "
+        "Gaussian in each axial slice.",
     )
     loss_region: Literal["acquired", "everywhere"] = _setting(
         "acquired", "Voxels that count: where both images were acquired, or all of them."
@@ -114,6 +129,20 @@ class OptimisationConfig:
 
 
 @dataclass(frozen=True)
+class FineTuningConfig:
+    """A second stage of training, with weights of the losses and a rate of its own."""
+
+    fine_tuning_share: float = _setting(
+        0.0, "Share of the steps, the last ones, that fine-tune as follows; 0 for no such stage."
+    )
+    fine_tuning_rate: float = _setting(1e-5, "Learning rate while fine-tuning, constant.")
+    fine_tuning_l1: float = _setting(0.1, "Weight of the L1 loss while fine-tuning.")
+    fine_tuning_l2: float = _setting(0.0, "Weight of the L2 loss while fine-tuning.")
+    fine_tuning_ssim: float = _setting(0.1, "Weight of the SSIM loss while fine-tuning.")
+    fine_tuning_local: float = _setting(10.0, "Weight of the local loss while fine-tuning.")
+
+
+@dataclass(frozen=True)
 class ValidationConfig:
     """Which of the weights are kept."""
 
@@ -136,13 +165,30 @@ class TrainingConfig:
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
+    fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     seed: int = _setting(0, "Of the weights and of every draw.")
 
     def __post_init__(self) -> None:
-        faults = [*_out_of_range(self), *_contradictions(self)]
+        faults = _out_of_range(self) or _contradictions(self)
         if faults:
             raise ValueError("; ".join(faults))
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The images given, in the order of the channels."""
+        return tuple(self.network.inputs.split(","))
+
+    @property
+    def adds_contrast(self) -> bool:
+        """Whether the network shall make the image with contrast agent, not the one without."""
+        return self.data.target == "enhanced"
+
+    @property
+    def t1w_channel(self) -> int:
+        """The channel that the target is compared with to find what enhances."""
+        names = self.input_names
+        return names.index(T1W) if self.adds_contrast and T1W in names else 0
 
 
 @dataclass(frozen=True)
@@ -176,11 +222,17 @@ def _describe(section: str, owner: type, name: str) -> Setting:
     return Setting(section, name, kind, choices, item.default, item.metadata["help"])
 
 
+SLAB_ARCHITECTURES = ("hr_fcn", "unet")
+BRAIN_RULES = ("zscore", "equalised")
 _POSITIVE = (
-    *("width", "levels", "batch_size", "draws_per_head", "heads_in_memory", "steps"),
+    *("width", "levels", "depth", "slices"),
+    *("batch_size", "draws_per_head", "heads_in_memory", "steps"),
     *("learning_rate", "accumulate", "enhancement_weight", "validate_every"),
 )
-_SHARES = ("enhancing_share", "simulated_share", "unenhanced_share", "warm_up", "ema_decay")
+_SHARES = (
+    *("enhancing_share", "simulated_share", "unenhanced_share", "warm_up", "ema_decay"),
+    "fine_tuning_share",
+)
 
 
 def _out_of_range(config: TrainingConfig) -> list[str]:
@@ -189,13 +241,15 @@ def _out_of_range(config: TrainingConfig) -> list[str]:
         value = _value(config, setting)
         if setting.choices and value not in setting.choices:
             faults.append(f"{setting.name} must be one of {', '.join(setting.choices)}")
-        elif not setting.choices and not _is_number(value, setting.kind):
+        elif setting.kind is str:
+            faults += [] if isinstance(value, str) else [f"{setting.name} must be a text"]
+        elif not _is_number(value, setting.kind):
             faults.append(f"{setting.name} must be a number ({setting.kind.__name__})")
         elif setting.name in _POSITIVE and value <= 0:
             faults.append(f"{setting.name} must be above 0")
         elif setting.name in _SHARES and not 0 <= value <= 1:
             faults.append(f"{setting.name} must be between 0 and 1")
-        elif not setting.choices and value < 0:
+        elif value < 0:
             faults.append(f"{setting.name} must not be below 0")
     return faults
 
@@ -209,43 +263,36 @@ def _contradictions(config: TrainingConfig) -> list[str]:
     faults = []
     if config.data.enhancement_spread < 1:
         faults.append("enhancement_spread must not be below 1")
-    if config.network.grid == "mni-128" and config.data.patch_size:
+    network, patch_size = config.network, config.data.patch_size
+    if network.grid == "mni-128" and patch_size:
         faults.append("the grid mni-128 takes whole images: set patch_size to 0")
-    loss = config.loss
+    if network.architecture in SLAB_ARCHITECTURES and patch_size:
+        faults.append(f"{network.architecture} learns from slabs of slices: set patch_size to 0")
+    if network.normalisation in BRAIN_RULES and not config.adds_contrast:
+        faults.append(f"{network.normalisation} is for networks that make the enhanced image")
+    loss, tuning = config.loss, config.fine_tuning
     if not any((loss.l1, loss.l2, loss.ssim, loss.local)):
         faults.append("at least one of l1, l2, ssim and local must be above 0")
-    return faults
+    names = ("l1", "l2", "ssim", "local")
+    if tuning.fine_tuning_share and not any(getattr(tuning, f"fine_tuning_{n}") for n in names):
+        faults.append("at least one of the weights while fine-tuning must be above 0")
+    return [*faults, *_wrong_inputs(config)]
+
+
+def _wrong_inputs(config: TrainingConfig) -> list[str]:
+    names = config.input_names
+    if len(set(names)) < len(names) or not set(names) <= set(INPUT_NAMES):
+        return [f"inputs must name some of {', '.join(INPUT_NAMES)}, each once"]
+    local = config.fine_tuning.fine_tuning_share and config.fine_tuning.fine_tuning_local
+    compares = config.loss.local or config.loss.enhancement_weight != 1 or local
+    if config.adds_contrast and compares and T1W not in names:
+        return ["without T1w among the inputs, local must be 0 and enhancement_weight 1"]
+    return []
 
 
 def _value(config: TrainingConfig, setting: Setting) -> Any:
     owner = getattr(config, setting.section) if setting.section else config
     return getattr(owner, setting.name)
-
-
-PAPER = TrainingConfig(
-    network=NetworkConfig(width=64, output_mode="image", grid="mni-128", normalisation="minmax"),
-    data=DataConfig(target="real", patch_size=0, augmentation="none", enhancement_spread=1.0),
-    loss=LossConfig(enhancement_weight=1.0, loss_region="everywhere"),
-    optimisation=OptimisationConfig(
-        epochs=300,
-        learning_rate=1e-3,
-        schedule="constant",
-        clip_norm=0.0,
-        ema_decay=0.0,
-        precision="fp32",
-    ),
-    validation=ValidationConfig(calibrate="no"),
-)
-"""Bottani 2022: L1, Adam, batch 2, 300 epochs, min-max, 128³. The paper gives no learning rate:
-it is PyTorch's default for Adam."""
-
-PRESETS: dict[str, TrainingConfig] = {
-    "change-1mm": TrainingConfig(),
-    "bottani-2022-attunet": PAPER,
-    "bottani-2022-resunet": replace(
-        PAPER, network=replace(PAPER.network, architecture="residual_unet", width=128)
-    ),
-}
 
 
 def with_changes(config: TrainingConfig, changes: Mapping[str, Any]) -> TrainingConfig:

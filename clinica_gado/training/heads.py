@@ -14,12 +14,13 @@ import torch
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.simulation.stream import PairStream, StreamSettings
 from clinica_gado.training.augmentation import augment
-from clinica_gado.training.pairs import ScaledPair, on_network_grid, pad_whole
+from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
 from clinica_gado.training.simulated import simulate_pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.blueprint import Blueprint
     from clinica_gado.training.config import TrainingConfig
 
@@ -61,21 +62,24 @@ class WholeHeads:
     simulate
         Makes a pair of a label map and a seed.
     multiple
-        What every side must be a multiple of.
+        What each side must be a multiple of.
     config
         How many heads, for how long, and the variations; head n has the seed
         `config.seed * 1_000_003 + n`.
+    slices
+        See `PatchDataset`.
     """
 
     def __init__(
         self,
         label_maps: Sequence[Path],
         simulate: Callable[[Path, int], ScaledPair],
-        multiple: int,
+        multiple: Sequence[int],
         config: TrainingConfig,
+        slices: int | None = None,
     ) -> None:
         self._label_maps, self._simulate, self._multiple = label_maps, simulate, multiple
-        self._config = config
+        self._config, self._slices = config, slices
         self._heads: dict[int, ScaledPair] = {}
 
     def patch(self, number: int, rng: np.random.Generator) -> torch.Tensor:
@@ -85,6 +89,8 @@ class WholeHeads:
         for outdated in [head for head in self._heads if not 0 <= newest - head < kept]:
             del self._heads[outdated]
         pair = self._get(newest - int(rng.integers(kept)))
+        if self._slices is not None:
+            pair = cut_slab(pair, self._slices, _slice_of_head(pair, rng))
         return augment(pad_whole(pair, self._multiple), self._config.data.augmentation, rng)
 
     def _get(self, head: int) -> ScaledPair:
@@ -97,14 +103,18 @@ class WholeHeads:
 
 
 def simulated_patches(
-    label_maps: Sequence[Path], config: TrainingConfig, blueprint: Blueprint, multiple: int
+    label_maps: Sequence[Path],
+    config: TrainingConfig,
+    blueprint: Blueprint,
+    network: SynthesisNetwork,
 ) -> SimulatedPatches | None:
     """Return the patches that a configuration asks for, or None without label maps."""
     if not label_maps:
         return None
     data = config.data
     if not data.patch_size:
-        return WholeHeads(label_maps, partial(_simulate_whole, blueprint), multiple, config)
+        simulate = partial(_simulate_whole, blueprint)
+        return WholeHeads(label_maps, simulate, network.multiple, config, network.slices)
     settings = StreamSettings(
         patch_size=data.patch_size,
         enhancing_share=data.enhancing_share,
@@ -112,6 +122,11 @@ def simulated_patches(
         patches_per_head=data.draws_per_head,
     )
     return StreamedPatches(PairStream(label_maps, settings, seed=config.seed))
+
+
+def _slice_of_head(pair: ScaledPair, rng: np.random.Generator) -> int:
+    is_head = (pair.source > 0.1 * pair.source.max()).any(axis=(0, 1))
+    return int(rng.choice(np.flatnonzero(is_head)))
 
 
 def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledPair:

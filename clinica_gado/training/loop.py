@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_ba
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from clinica_gado.training.config import OptimisationConfig, TrainingConfig
+    from clinica_gado.training.config import LossConfig, OptimisationConfig, TrainingConfig
 
 Validate = Callable[[TrainingState], Mapping[str, float]]
 """Judges the average of the weights, keeps it if it is the best, and returns what to log."""
@@ -67,14 +67,16 @@ def train(
     batches = iter(_loader(dataset, course, state.step, fabric))
     log = RunLog(course.folder, state.step, course.n_steps) if fabric.is_global_zero else None
     while state.step < course.n_steps:
-        rate = learning_rate(config.optimisation, state.step, course.n_steps)
+        loss, rate = stage_of(config, state.step, course.n_steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
         for part in range(1, accumulate + 1):
-            batch = as_batch(next(batches))
+            batch = as_batch(
+                next(batches), t1w=config.t1w_channel, adds_contrast=config.adds_contrast
+            )
             with fabric.no_backward_sync(model, enabled=part < accumulate):
                 predicted = model(batch.source.contiguous(memory_format=torch.channels_last_3d))
-                losses = measure_losses(predicted.float(), batch, config.loss)
+                losses = measure_losses(predicted.float(), batch, loss)
                 fabric.backward(losses["loss"] / accumulate)
         if config.optimisation.clip_norm:
             fabric.clip_gradients(model, fitted, max_norm=config.optimisation.clip_norm)
@@ -132,6 +134,25 @@ def make_optimiser(network: nn.Module, config: OptimisationConfig) -> torch.opti
     return kinds[config.optimiser](
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
+
+
+def stage_of(config: TrainingConfig, step: int, n_steps: int) -> tuple[LossConfig, float]:
+    """Return the losses and the learning rate of a step, of the first stage or the second.
+
+    The schedule of the learning rate is that of the first stage.
+    """
+    tuning = config.fine_tuning
+    n_first = n_steps - round(tuning.fine_tuning_share * n_steps)
+    if step < n_first:
+        return config.loss, learning_rate(config.optimisation, step, n_first)
+    loss = replace(
+        config.loss,
+        l1=tuning.fine_tuning_l1,
+        l2=tuning.fine_tuning_l2,
+        ssim=tuning.fine_tuning_ssim,
+        local=tuning.fine_tuning_local,
+    )
+    return loss, tuning.fine_tuning_rate
 
 
 def learning_rate(config: OptimisationConfig, step: int, n_steps: int) -> float:

@@ -13,7 +13,7 @@ import torch
 from clinica_gado.caps import reference_paths, removal_paths
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path
-from clinica_gado.inference.grid import resample
+from clinica_gado.inference.grid import to_network_grid
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.linear import correct_bias, resample_to_grid, run_linear
@@ -22,7 +22,7 @@ from clinica_gado.preprocessing.templates import is_brain_only, load_template
 from clinica_gado.training.target import remove_enhancement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -139,17 +139,23 @@ def scale_pair(
 
 
 def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
-    """Resample a pair from the crop grid to the one a network works on, as `Predictor` does."""
-    if grid.name == "mni-1mm":
-        return pair
+    """Bring a pair from the crop grid to the one a network works on, as `Predictor` does."""
     stacked = torch.from_numpy(np.stack([pair.source, pair.target, pair.mask.astype(np.float32)]))
-    source, target, mask = resample(stacked[None], grid.shape)[0].numpy()
+    source, target, mask = to_network_grid(stacked[None], grid)[0].numpy()
     return ScaledPair(source, target, mask > 0.5)
 
 
-def pad_whole(pair: ScaledPair, multiple: int) -> Array:
+def cut_slab(pair: ScaledPair, slices: int, middle: int) -> ScaledPair:
+    """Cut a slab of axial slices around one of them, moved inwards at the ends of the image."""
+    last = pair.mask.shape[2] - slices
+    slab = slice(start := max(0, min(middle - slices // 2, last)), start + slices)
+    return ScaledPair(pair.source[..., slab], pair.target[..., slab], pair.mask[..., slab])
+
+
+def pad_whole(pair: ScaledPair, multiple: Sequence[int]) -> Array:
     """Return source, target and mask, `(3, X, Y, Z)`, padded with zeros as a network takes them."""
-    margins = [(n // 2, n - n // 2) for n in (-side % multiple for side in pair.source.shape)]
+    sides = zip(pair.source.shape, multiple, strict=True)
+    margins = [(n // 2, n - n // 2) for n in (-side % factor for side, factor in sides)]
     arrays = (pair.source, pair.target, pair.mask)
     return np.stack([np.pad(array, margins).astype(np.float32) for array in arrays])
 

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from clinica_gado.training.augmentation import augment
 from clinica_gado.training.losses import Batch
-from clinica_gado.training.pairs import pad_whole
+from clinica_gado.training.pairs import cut_slab, pad_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +61,10 @@ class PatchDataset(Dataset["torch.Tensor"]):
     config
         Size, shares and augmentation.
     multiple
-        What every side of a patch must be a multiple of; a whole image is padded with zeros.
+        What each side of a patch must be a multiple of; a whole image is padded with zeros.
+    slices
+        Slices of a slab that is whole in its plane, for networks that see no more; None for whole
+        images, where the size of patches is 0.
     seed
         Of every draw.
     """
@@ -72,14 +75,16 @@ class PatchDataset(Dataset["torch.Tensor"]):
         simulated: SimulatedPatches | None,
         config: DataConfig,
         *,
-        multiple: int,
+        multiple: Sequence[int],
         seed: int,
+        slices: int | None = None,
     ) -> None:
         if not real and simulated is None:
             raise ValueError("There is nothing to draw patches from.")
         self._real = [locate(pair) for pair in real]
         self._simulated = simulated
         self._config, self._multiple, self._seed = config, multiple, seed
+        self._slices = slices
 
     def __getitem__(self, number: int) -> torch.Tensor:
         """Draw patch `number`."""
@@ -93,9 +98,10 @@ class PatchDataset(Dataset["torch.Tensor"]):
         if self._config.patch_size:
             arrays = self._around(located, rng)
         else:
-            arrays = pad_whole(located.pair, self._multiple)
+            arrays = pad_whole(self._whole(located, rng), self._multiple)
         patch = augment(arrays, self._config.augmentation, rng)
-        return patch if self._config.target == "real" else self._scale_enhancement(patch, rng)
+        is_remapped = self._config.target == "remapped"  # else pairs differ by more than the agent
+        return self._scale_enhancement(patch, rng) if is_remapped else patch
 
     def _scale_enhancement(self, patch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Multiply what the source has more than the target by one factor, log-uniform."""
@@ -110,11 +116,20 @@ class PatchDataset(Dataset["torch.Tensor"]):
         return self._real[order[position]]
 
     def _around(self, located: Located, rng: np.random.Generator) -> NDArray[np.float32]:
-        is_enhancing = rng.random() < self._config.enhancing_share
-        centres = located.enhancing if is_enhancing else located.inside
-        cut = _Cut(centres[rng.integers(len(centres))], self._config.patch_size)
+        cut = _Cut(self._centre(located, rng), self._config.patch_size)
         pair = located.pair
         return np.stack([cut(array) for array in (pair.source, pair.target, pair.mask)])
+
+    def _whole(self, located: Located, rng: np.random.Generator) -> ScaledPair:
+        if self._slices is None:
+            return located.pair
+        return cut_slab(located.pair, self._slices, int(self._centre(located, rng)[2]))
+
+    def _centre(self, located: Located, rng: np.random.Generator) -> NDArray[np.int16]:
+        is_enhancing = rng.random() < self._config.enhancing_share
+        centres = located.enhancing if is_enhancing else located.inside
+        centre: NDArray[np.int16] = centres[rng.integers(len(centres))]
+        return centre
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,7 @@ def load_batches(dataset: PatchDataset, turns: Turns, workers: int) -> DataLoade
     return DataLoader(dataset, batch_sampler=turns, num_workers=workers)
 
 
-def as_batch(stacked: torch.Tensor) -> Batch:
-    """Split `(B, 3, X, Y, Z)` into source, target and region, `(B, 1, X, Y, Z)` each."""
-    return Batch(*stacked.split(1, dim=1))
+def as_batch(stacked: torch.Tensor, *, t1w: int = 0, adds_contrast: bool = False) -> Batch:
+    """Split images, target and region, `(B, C + 2, X, Y, Z)` in this order; see `Batch`."""
+    source, target, region = stacked.split([stacked.shape[1] - 2, 1, 1], dim=1)
+    return Batch(source, target, region, t1w, adds_contrast)

@@ -19,6 +19,7 @@ from clinica_gado.errors import TrainingError
 from clinica_gado.files import write_json
 from clinica_gado.inference import Predictor
 from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bundle
+from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
 from clinica_gado.training.calibration import best_gain, scale_change
 from clinica_gado.training.config import TrainingConfig
@@ -88,8 +89,10 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
     Raises
     ------
     TrainingError
-        There is nothing to learn from, or `output` holds a run with other settings.
+        There is nothing to learn from, pairs of this kind cannot be prepared, or `output` holds a
+        run with other settings.
     """
+    _check_task(request.config)
     blueprint = blueprint_of(request.config, request.start_from)
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
     splits = make_splits(request, prepare(request))
@@ -102,6 +105,15 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
         part = replace(request, output=request.output / f"fold-{index}")
         train_split(part, splits[index], blueprint, fabric)
     return join_folds(request, len(splits), blueprint) if fabric.is_global_zero else None
+
+
+def _check_task(config: TrainingConfig) -> None:
+    if config.adds_contrast or config.input_names != (T1W_CE,):
+        raise TrainingError(
+            "Pairs of T1w-ce and T1w alone can be prepared, to learn to remove contrast; "
+            f"the settings ask for {', '.join(config.input_names)} and the target "
+            f"{config.data.target}: leave inputs, and take another target."
+        )
 
 
 def prepare(request: TrainingRequest) -> list[Path]:
@@ -151,11 +163,16 @@ def train_split(
     torch.manual_seed(config.seed)
     network = blueprint.build()
     real = scaled_pairs(split.training, blueprint.normalisation, blueprint.grid, config.data.target)
-    simulated = simulated_patches(request.label_maps, config, blueprint, network.multiple)
+    simulated = simulated_patches(request.label_maps, config, blueprint, network)
     if not real and simulated is None:
         raise TrainingError("All pairs are kept for validation: nothing is left to learn from.")
     dataset = PatchDataset(
-        real, simulated, config.data, multiple=network.multiple, seed=config.seed
+        real,
+        simulated,
+        config.data,
+        multiple=network.multiple,
+        slices=network.slices,
+        seed=config.seed,
     )
     data = _names(request, split, blueprint)
     course = Course(

@@ -19,7 +19,7 @@ from clinica_gado.training.pairs import ScaledPair, load_pair, on_network_grid, 
 from clinica_gado.training.target import DEFINITION
 
 if TYPE_CHECKING:
-    from clinica_gado.inference.normalisation import MinMax, PercentileMedian
+    from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.card import Grid
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ PARTS = ("source", "target", "mask")
 
 
 def scaled_pairs(
-    files: Sequence[Path], normalisation: MinMax | PercentileMedian, grid: Grid, target: str
+    files: Sequence[Path], normalisation: Rule, grid: Grid, target: str
 ) -> list[ScaledPair]:
     """Return prepared pairs as a network learns them; their arrays are read when indexed.
 
@@ -41,7 +41,7 @@ def scaled_pairs(
 
 
 def _scaled_pair(
-    file: Path, folder: Path, normalisation: MinMax | PercentileMedian, grid: Grid, target: str
+    file: Path, folder: Path, normalisation: Rule, grid: Grid, target: str
 ) -> ScaledPair:
     kept = [folder / f"{file.stem}_{part}.npy" for part in PARTS]
     if not all(path.is_file() and path.stat().st_mtime > file.stat().st_mtime for path in kept):

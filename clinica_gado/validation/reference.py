@@ -11,9 +11,9 @@ from clinica_gado.caps import read_sidecar, reference_paths, removal_paths
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
-from clinica_gado.preprocessing.linear import correct_bias, read_itk_affine, resample_to_grid
+from clinica_gado.preprocessing.linear import correct_bias, read_itk_affine
+from clinica_gado.preprocessing.multimodal import bring_by_t1w
 from clinica_gado.preprocessing.plausibility import RegistrationCheck, check_registration
-from clinica_gado.preprocessing.rigid import align_rigidly
 from clinica_gado.preprocessing.t1_linear import LinearOptions, choose_template
 from clinica_gado.preprocessing.templates import is_brain_only, template_brain
 
@@ -64,10 +64,9 @@ def _bring(
     reference_path: Path, source_path: Path, affine: Path, options: LinearOptions
 ) -> tuple[Volume, dict[str, Any]]:
     reference, source = read_volume(reference_path), read_volume(source_path)
-    corrected = correct_bias(reference)
-    alignment = align_rigidly(corrected, source)
-    mni_to_reference = alignment.fixed_to_moving @ read_itk_affine(affine)
-    moved = resample_to_grid(corrected, CROP_GRID, mni_to_reference)
+    moved, alignment, mni_to_reference = bring_by_t1w(
+        correct_bias(reference), source, read_itk_affine(affine)
+    )
     check = _check(moved, mni_to_reference, reference, options)
     differing = is_brain_only(reference) != is_brain_only(source)
     flags = (*check.flags, *(["only one of the pair is skull-stripped"] if differing else []))

@@ -9,7 +9,13 @@ from clinica_gado.models.bundle import save_bundle
 from clinica_gado.models.card import card_from
 from clinica_gado.models.registry import build_network
 
-ATTENTION = {"name": "attention_unet", "width": 4, "levels": 3}
+TINY = {
+    "attention_unet": {"width": 4, "levels": 3},
+    "residual_unet": {"width": 2},
+    "strided_residual_unet": {"width": 2, "levels": 2},
+    "hr_fcn": {"width": 2},
+    "unet": {"width": 2, "levels": 2},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +29,9 @@ def make_bundle(tmp_path):
     """Return a function that saves a bundle of random weights."""
 
     def make(*, n_folds=1, inputs=("T1w-ce",), grid="mni-1mm", rule="percentile", **architecture):
-        tiny = {"width": 2} if architecture.get("name") == "residual_unet" else ATTENTION
-        numbers = {"output": "change", "in_channels": len(inputs), **tiny, **architecture}
+        name = architecture.pop("name", "attention_unet")
+        numbers = {"name": name, "in_channels": len(inputs), **TINY[name]}
+        numbers |= {"output": "change", **architecture}
         card = card_from(
             {
                 "id": "tiny",

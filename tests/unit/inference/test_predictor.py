@@ -12,9 +12,12 @@ import torch
 from clinica_gado.errors import BundleError, GadoError, InputImageError
 from clinica_gado.inference import Predictor
 from clinica_gado.inference.engine import Engine, FallbackEngine
+from clinica_gado.inference.grid import FIRST_VOXEL, crop_to
 from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.card import CardInput, Grid
+from clinica_gado.models.hr_fcn import HighResolutionFCN
 
+TINY = ("attention_unet", "residual_unet", "strided_residual_unet", "hr_fcn", "unet")
 SHAPE = (17, 20, 18)  # no multiple of what the networks need
 
 
@@ -52,7 +55,7 @@ def answers(monkeypatch):
 
 
 @pytest.mark.parametrize("output", ["image", "change"])
-@pytest.mark.parametrize("name", ["attention_unet", "residual_unet"])
+@pytest.mark.parametrize("name", TINY)
 def test_output_is_float32_on_the_input_grid(predictor_of, head, name, output) -> None:
     images = [np.concatenate((head, head), axis=2)]  # 36 voxels: two at the deepest level
     prediction = predictor_of(name=name, output=output).predict(images)
@@ -140,6 +143,40 @@ def test_folds_are_averaged_and_their_spread_given(make_bundle, head) -> None:
     np.testing.assert_allclose(together.spread, np.std(alone, axis=0, ddof=1), atol=1e-2)
 
 
+def test_five_folds_of_eight_mirrors_are_forty_runs(make_bundle, head, answers) -> None:
+    calls = []
+
+    def count(images):
+        calls.append(1)
+        return torch.full_like(images, 0.01 * len(calls))
+
+    answers(count)
+    bundle = make_bundle(n_folds=5, output="image", rule="minmax")
+    result = Predictor(bundle, device="cpu", precision="fp32", flips="all").predict([head])
+    assert (len(calls), result.n_runs) == (40, 40)
+    steps = 0.01 * np.arange(1, 41)
+    width = head.max() - head.min()
+    np.testing.assert_allclose(result.spread, width * steps.std(ddof=1), rtol=1e-3)
+    np.testing.assert_allclose(result.array, head.min() + width * steps.mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+def test_a_network_of_slabs_sees_so_many_slices_at_a_time(
+    predictor_of, head, monkeypatch, slices
+) -> None:
+    seen = set()
+    estimate = HighResolutionFCN.estimate
+
+    def keep(self, images):
+        seen.add(images.shape[-1])
+        return estimate(self, images)
+
+    monkeypatch.setattr(HighResolutionFCN, "estimate", keep)
+    result = predictor_of(name="hr_fcn", slices=slices).predict([head]).array
+    assert (seen, result.shape) == ({slices}, SHAPE)
+    assert not np.array_equal(result, head)
+
+
 def test_on_the_paper_grid_only_the_change_is_resampled(make_bundle, head, answers) -> None:
     bundle = make_bundle()
     bundle = replace(bundle, card=replace(bundle.card, grid=Grid("mni-128", (12, 12, 12))))
@@ -165,6 +202,56 @@ def test_bf16_touches_the_change_only(make_bundle, head) -> None:
     assert 0 < np.abs(bf16 - fp32).max() < 0.05 * change
 
 
+@pytest.fixture
+def brain_only_bundle(make_bundle):
+    """Return a bundle for T1w and FLAIR whose rules are for the brain alone."""
+    bundle = make_bundle(inputs=("T1w", "FLAIR"), output="image")
+    zscore = {"rule": "zscore", "low": -1.0, "high": 2.0}
+    inputs = (CardInput("T1w"), CardInput("FLAIR", normalisation={"rule": "equalised"}))
+    return replace(bundle, card=replace(bundle.card, inputs=inputs, normalisation=zscore))
+
+
+def test_each_input_has_its_rule_and_zeros_around_the_brain(
+    brain_only_bundle, head, answers
+) -> None:
+    seen = []
+
+    def keep(images):
+        seen.append(images)
+        return images[:, :1]
+
+    answers(keep)
+    region = np.zeros(SHAPE, dtype=bool)
+    region[3:13, 4:15, 4:14] = True
+    predictor = Predictor(brain_only_bundle, device="cpu", precision="fp32")
+    result = predictor.predict([head, 2 * head], region=region).array
+    t1w, flair = (crop_to(seen[0], SHAPE)[0, channel].numpy() for channel in range(2))
+    mean, deviation = head[region].mean(), head[region].std()
+    expected = ((head - mean) / deviation + 1) / 3
+    np.testing.assert_allclose(t1w[region], expected[region].clip(0, 1), atol=1e-5)
+    assert flair[region].mean() == pytest.approx(0.5, abs=0.02)  # equalised: uniform
+    assert not t1w[~region].any()
+    assert not flair[~region].any()
+    assert not result[~region].any()
+    between = region & (t1w > 0) & (t1w < 1)
+    np.testing.assert_allclose(result[between], head[between], rtol=1e-4)
+
+
+def test_where_the_network_s_grid_ends_the_first_input_stays(
+    make_bundle, head, answers, monkeypatch
+) -> None:
+    bundle = make_bundle(output="image")
+    monkeypatch.setitem(FIRST_VOXEL, "mni-160x192x160", (2, 3, 4))
+    grid = Grid("mni-160x192x160", (8, 8, 8))
+    bundle = replace(bundle, card=replace(bundle.card, grid=grid))
+    answers(lambda images: torch.full_like(images, 0.25))
+    result = Predictor(bundle, device="cpu", precision="fp32").predict([head]).array
+    inside = np.zeros(SHAPE, dtype=bool)
+    inside[2:10, 3:11, 4:12] = True
+    assert np.array_equal(result[~inside], head[~inside])
+    assert len(np.unique(result[inside])) == 1
+
+
 def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head) -> None:
     bundle = make_bundle(inputs=("T1w-ce", "FLAIR"))
     inputs = (CardInput("T1w-ce"), CardInput("FLAIR", may_be_missing=True))
@@ -175,13 +262,26 @@ def test_inputs_go_by_name_and_one_may_be_missing(make_bundle, head) -> None:
     assert not np.array_equal(both, predictor.predict({"T1w-ce": head}).array)
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_every_network_takes_the_images_in_the_card_s_order(predictor_of, head, name) -> None:
+    predictor = predictor_of(name=name, inputs=("T1w", "FLAIR", "ADC"))
+    images = {"ADC": 3 * head[:, ::-1], "T1w": head, "FLAIR": 2 * head[::-1]}
+    images = {key: np.concatenate((image, image), axis=2) for key, image in images.items()}
+    found = predictor.predict(images).array
+    assert np.array_equal(
+        found, predictor.predict([images[n] for n in ("T1w", "FLAIR", "ADC")]).array
+    )
+    swapped = {**images, "FLAIR": images["ADC"], "ADC": images["FLAIR"]}
+    assert not np.array_equal(found, predictor.predict(swapped).array)
+
+
 @pytest.mark.parametrize(
     ("images", "word"),
     [
         ([], "0 were given"),
         ({"T2w": np.ones(SHAPE)}, "missing: T1w-ce; unknown: T2w"),
         ([np.ones((4, 4))], "2 dimensions"),
-        ([np.zeros(SHAPE)], "no voxel above zero"),
+        ([np.zeros(SHAPE)], "T1w-ce: The image has no voxel above zero"),
         ([np.full(SHAPE, np.inf)], "not numbers"),
     ],
 )

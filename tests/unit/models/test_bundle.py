@@ -89,7 +89,30 @@ def test_weights_come_back_as_they_were(folder, weights) -> None:
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
 
 
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"name": "strided_residual_unet", "width": 2, "levels": 2},
+        {"name": "hr_fcn", "width": 2, "slices": 3, "variant": "C"},
+        {"name": "unet", "width": 2, "levels": 2, "depth": 4, "slices": 1},
+    ],
+)
+def test_a_network_of_several_images_comes_back_with_its_inputs_in_order(
+    tmp_path, content, architecture
+) -> None:
+    architecture = {**architecture, "in_channels": 3}
+    content["architecture"] = architecture
+    content["inputs"] = ["T1w", {"name": "FLAIR", "may_be_missing": True}, "ADC"]
+    weights = build_network(architecture).state_dict()
+    bundle = load_bundle(save_bundle(tmp_path / "new", card_from(content), [weights]).folder)
+    assert [item.name for item in bundle.card.inputs] == ["T1w", "FLAIR", "ADC"]
+    assert [item.may_be_missing for item in bundle.card.inputs] == [False, True, False]
+    loaded = bundle.load_network().state_dict()
+    assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+
+
 def test_card_comes_back_as_it_was_with_its_unknown_keys(content) -> None:
+    content["inputs"][0]["normalisation"] = {"rule": "zscore", "low": -1.0, "high": 3.0}
     content["reviewed_by"] = {"name": "someone"}
     assert card_to_json(card_from(content)) == content
 
@@ -178,6 +201,14 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"inputs": []}, "0 inputs"),
         ({"inputs": ["a", "b"]}, "2 inputs for a network of 1"),
         ({"inputs": [{"name": "a", "may_be_missing": True}]}, "first input"),
+        ({"inputs": [{"name": "a", "optional": True}]}, "a says optional: not known"),
+        ({"inputs": [{"name": "a", "synthesised_by": "b"}]}, "first input"),
+        ({"inputs": [{"name": "a", "synthesised_by": ""}]}, "must name a model"),
+        ({"inputs": [{"name": "a", "normalisation": {"low": 0}}]}, "must have a 'rule'"),
+        (
+            {"inputs": ["a", "a"], "architecture": {**ARCHITECTURE, "in_channels": 2}},
+            "lists an input twice",
+        ),
         ({"grid": "mni-2mm"}, "known grids: mni-1mm, mni-128"),
         ({"grid": {"name": "mni-128", "shape": [64, 64, 64]}}, "shape"),
         ({"normalisation": {}}, "normalisation"),

@@ -29,6 +29,14 @@ def test_equal_images_stay_equal_and_masked_air_stays_zero():
     assert changed > 6
 
 
+def test_several_images_are_varied_alike():
+    image, _, mask = patch()
+    arrays = np.stack([image, image, image, mask])
+    first, second, target, _ = augment(arrays, "clinical", np.random.default_rng(3))
+    assert torch.equal(first, target)
+    assert torch.equal(second, target)
+
+
 def test_mirroring_moves_the_three_alike_and_changes_no_value():
     flipped = 0
     for seed in range(8):

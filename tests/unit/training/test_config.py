@@ -13,13 +13,15 @@ from clinica_gado.models.card import GRIDS
 from clinica_gado.models.registry import build_network
 from clinica_gado.training.blueprint import architecture_of
 from clinica_gado.training.config import (
-    PRESETS,
     TrainingConfig,
     config_from,
     read_config,
     settings,
     with_changes,
 )
+from clinica_gado.training.loop import stage_of
+from clinica_gado.training.presets import PRESETS, REMOVAL_PRESETS
+from clinica_gado.training.run import count_steps
 
 
 def test_no_two_settings_share_a_name_and_each_is_an_option_with_its_default():
@@ -54,6 +56,73 @@ def test_the_paper_s_recipe_is_there_by_name(name, n_parameters):
     assert (config.optimisation.optimiser, config.optimisation.epochs) == ("adam", 300)
 
 
+@pytest.mark.parametrize(("name", "precision"), [("bone-2021", "auto"), ("bone-2022", "fp32")])
+def test_the_recipe_of_bone_is_there_by_name(name, precision):
+    config = PRESETS[name]
+    network = build_network(architecture_of(config.network), device="meta")
+    assert sum(p.numel() for p in network.parameters()) == 7_213_729
+    assert config.input_names == ("T1w", "FLAIR", "ADC", "T1w-lowdose")
+    assert GRIDS[config.network.grid] == (160, 192, 160)
+    assert (config.network.normalisation, config.network.output_mode) == ("zscore", "image")
+    losses = (config.loss.l1, config.loss.l2, config.loss.ssim, config.loss.local)
+    assert losses == (0, 1, 0, 0)
+    assert (config.loss.enhancement_weight, config.loss.loss_region) == (1, "everywhere")
+    data = config.data
+    assert (data.target, data.batch_size, data.patch_size) == ("enhanced", 1, 0)
+    assert (data.augmentation, config.optimisation.precision) == ("mirror", precision)
+    stages = {stage_of(config, step, 300)[1] for step in range(300)}
+    assert (config.optimisation.epochs, stages) == (300, {1e-3})
+
+
+def test_the_recipe_of_chen_is_there_by_name():
+    config = PRESETS["chen-2022"]
+    network = build_network(architecture_of(config.network), device="meta")
+    assert sum(p.numel() for p in network.parameters()) == 58_613_889
+    assert (network.slices, config.data.batch_size, config.data.patch_size) == (3, 3, 0)
+    assert config.input_names == ("T1w", "T2w", "ADC")
+    assert GRIDS[config.network.grid] == (192, 256, 192)
+    assert (config.network.normalisation, config.network.output_mode) == ("equalised", "image")
+    assert (config.loss.delta, config.loss.local_mean) == (0.1, "region")
+    assert (config.loss.ssim_window, config.data.target) == ("slices", "enhanced")
+    n_steps = count_steps(config, n_pairs=369, world=1)
+    assert n_steps == 50 * 369 // 3
+    stages = [stage_of(config, step, n_steps) for step in range(n_steps)]
+    found = [(loss.l1, loss.ssim, loss.local, rate) for loss, rate in stages]
+    first, second = (1.0, 1.0, 1.0, 1e-4), (0.1, 0.1, 10.0, 1e-5)
+    assert found == (40 * 123) * [first] + (10 * 123) * [second]
+
+
+def test_the_command_offers_the_presets_whose_pairs_it_can_prepare():
+    (option,) = [option for option in cli.params if option.name == "preset"]
+    assert list(option.type.choices) == REMOVAL_PRESETS
+    assert set(PRESETS) - set(REMOVAL_PRESETS) == {"bone-2021", "chen-2022", "bone-2022"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "numbers"),
+    [
+        ("attention_unet", {"width", "levels"}),
+        ("residual_unet", {"width"}),
+        ("strided_residual_unet", {"width", "levels"}),
+        ("hr_fcn", {"width", "slices", "variant"}),
+        ("unet", {"width", "levels", "depth", "slices"}),
+    ],
+)
+def test_a_card_has_the_numbers_that_its_network_takes(architecture, numbers):
+    slabs = architecture in ("hr_fcn", "unet")
+    changes = {"architecture": architecture, **({"patch_size": 0} if slabs else {})}
+    card = architecture_of(with_changes(TrainingConfig(), changes).network)
+    assert set(card) == {"name", "in_channels", "output", *numbers}
+    build_network(card, device="meta")
+
+
+def test_the_t1w_to_compare_with_is_found_among_the_inputs():
+    config = with_changes(TrainingConfig(), {"inputs": "FLAIR,T1w", "target": "enhanced"})
+    assert config.input_names == ("FLAIR", "T1w")
+    assert (config.t1w_channel, config.adds_contrast) == (1, True)
+    assert (TrainingConfig().t1w_channel, TrainingConfig().adds_contrast) == (0, False)
+
+
 def test_settings_are_changed_by_name_whatever_their_section():
     config = with_changes(TrainingConfig(), {"width": 4, "l2": 0.5, "seed": 3})
     assert (config.network.width, config.loss.l2, config.seed) == (4, 0.5, 3)
@@ -72,6 +141,23 @@ def test_settings_are_changed_by_name_whatever_their_section():
         ({"loss": {"l1": 0}}, "at least one"),
         ({"data": {"simulated_share": 1.5}}, "between 0 and 1"),
         ({"loss": 3}, "loss must be an object"),
+        ({"network": {"architecture": "hr_fcn"}}, "slabs of slices"),
+        ({"network": {"normalisation": "zscore"}}, "zscore is for networks that make"),
+        ({"network": {"inputs": "T1w,T1"}}, "inputs must name some of T1w, T2w"),
+        ({"network": {"inputs": "T1w,T1w"}}, "each once"),
+        ({"network": {"inputs": 3}}, "inputs must be a text"),
+        ({"network": {"inputs": "FLAIR"}, "data": {"target": "enhanced"}}, "without T1w"),
+        (
+            {
+                "fine_tuning": {
+                    "fine_tuning_share": 0.1,
+                    "fine_tuning_l1": 0,
+                    "fine_tuning_ssim": 0,
+                }
+                | {"fine_tuning_local": 0}
+            },
+            "while fine-tuning",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_says_why(content, fault):

@@ -14,7 +14,7 @@ from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.training.checkpoint import CHECKPOINT_NAME, TrainingState, average_of
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.logs import CSV_NAME
-from clinica_gado.training.loop import Course, learning_rate, make_optimiser, train
+from clinica_gado.training.loop import Course, learning_rate, make_optimiser, stage_of, train
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.patches import PatchDataset
 
@@ -26,6 +26,9 @@ SMALL = {
     **{"precision": "fp32", "validate_every": 3, "accumulate": 2, "optimiser": "adamw"},
     **{"weight_decay": 0.01, "ssim": 0.1, "ssim_window": "uniform", "local": 0.5},
 }
+
+
+UNVARIED = {"augmentation": "none", "enhancement_spread": 1.0}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +64,7 @@ def run(folder, config, n_steps, *, stop_at=None, model=None, fabric=None):
         return {"validation": float(state.step)}
 
     model = model or network()
-    dataset = PatchDataset(pairs(), None, config.data, multiple=2, seed=config.seed)
+    dataset = PatchDataset(pairs(), None, config.data, multiple=(2, 2, 2), seed=config.seed)
     course = Course(config, n_steps, folder)
     fabric = fabric or fabrics.Fabric(accelerator="cpu", devices=1)
     average = train(model, dataset, course, fabric, validate)
@@ -128,7 +131,7 @@ def test_a_file_that_is_no_checkpoint_is_not_run(tmp_path):
 
 def test_a_tiny_network_learns_to_darken_what_enhances(tmp_path):
     config = with_changes(
-        TrainingConfig(), {**SMALL, "augmentation": "none", "validate_every": 100, "accumulate": 1}
+        TrainingConfig(), {**SMALL, "validate_every": 100, "accumulate": 1, **UNVARIED}
     )
     fitted, _ = run(tmp_path, config, 60)
     pair = pairs()[0]
@@ -147,6 +150,36 @@ def test_the_learning_rate_warms_up_and_ends_near_zero():
     assert rates[-1] < 0.05
     constant = replace(config, schedule="constant")
     assert {learning_rate(constant, step, 10) for step in range(10)} == {1.0}
+
+
+def test_fine_tuning_takes_the_last_steps_with_weights_and_rate_of_its_own():
+    config = with_changes(
+        TrainingConfig(),
+        {"ssim": 1.0, "local": 1.0, "schedule": "constant", "learning_rate": 1e-4}
+        | {"fine_tuning_share": 0.2, "fine_tuning_l1": 0.1, "fine_tuning_ssim": 0.2}
+        | {"fine_tuning_local": 10.0, "fine_tuning_rate": 1e-5},
+    )
+    stages = [stage_of(config, step, 50) for step in range(50)]
+    weights = [(loss.l1, loss.ssim, loss.local, rate) for loss, rate in stages]
+    assert weights == 40 * [(1.0, 1.0, 1.0, 1e-4)] + 10 * [(0.1, 0.2, 10.0, 1e-5)]
+    assert stages[49][0].delta == config.loss.delta
+
+
+def test_the_schedule_ends_where_fine_tuning_begins():
+    config = with_changes(TrainingConfig(), {"fine_tuning_share": 0.5, "warm_up": 0.0})
+    rates = [stage_of(config, step, 20)[1] for step in range(20)]
+    assert rates[:10] == [learning_rate(config.optimisation, step, 10) for step in range(10)]
+    assert set(rates[10:]) == {config.fine_tuning.fine_tuning_rate}
+
+
+def test_a_run_with_fine_tuning_logs_both_rates(tmp_path):
+    config = with_changes(
+        TrainingConfig(),
+        {**SMALL, "augmentation": "none", "fine_tuning_share": 0.5, "schedule": "constant"},
+    )
+    run(tmp_path, config, 4)
+    lines = (tmp_path / CSV_NAME).read_text(encoding="utf-8").splitlines()[1:]
+    assert [float(line.split(",")[1]) for line in lines] == [1e-2, 1e-2, 1e-5, 1e-5]
 
 
 def test_without_decay_the_average_is_the_network_itself(tmp_path):

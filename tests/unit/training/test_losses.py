@@ -42,6 +42,32 @@ def test_local_loss_sees_only_what_enhances_by_more_than_delta():
     assert losses(local=1.0, delta=2.0)["local"] == 0
 
 
+def test_local_loss_of_chen_is_averaged_over_all_that_counts():
+    assert losses(local=1.0, local_mean="region")["local"] == pytest.approx(0.5 / 3)
+    assert losses(local=1.0, local_mean="region", loss_region="everywhere")[
+        "local"
+    ] == pytest.approx(0.5 / 4)
+
+
+def test_outside_counts_only_where_everywhere_does():
+    acquired, everywhere = (
+        losses(l1=1.0, enhancement_weight=1.0, loss_region=region)["l1"]
+        for region in ("acquired", "everywhere")
+    )
+    assert acquired == pytest.approx((0.5 + 0.2 + 0.1) / 3)
+    assert everywhere == pytest.approx((0.5 + 0.2 + 8.0 + 0.1) / 4)
+
+
+def test_what_enhances_is_the_target_beyond_its_t1w_when_contrast_is_added():
+    images = torch.cat((row(7.0, 7.0, 7.0, 7.0), TARGET), dim=1)  # FLAIR, T1w
+    batch = Batch(images, SOURCE, torch.ones_like(REGION), t1w=1, adds_contrast=True)
+    assert torch.equal(batch.enhancement, BATCH.enhancement)
+    found = measure_losses(SOURCE + 0.25, batch, LossConfig(l1=0.0, local=1.0, delta=0.1))
+    assert found["local"].item() == pytest.approx(0.25)
+    nothing = measure_losses(SOURCE + 0.25, batch, LossConfig(l1=0.0, local=1.0, delta=2.0))
+    assert nothing["local"].item() == 0
+
+
 def test_the_loss_is_the_weighted_sum():
     found = losses(l1=0.1, l2=2.0, local=10.0)
     assert found["loss"] == pytest.approx(
@@ -73,6 +99,20 @@ def test_ssim_is_that_of_scikit_image(window, options):
     region = torch.ones_like(tensors[0])
     loss = ssim_loss(*tensors, region, window).item()
     assert loss == pytest.approx(1 - expected, abs=1e-6)
+
+
+def test_ssim_of_slices_is_that_of_scikit_image_in_each_slice():
+    rng = np.random.default_rng(1)
+    first = rng.random((16, 15, 3))
+    second = np.clip(first + rng.normal(0, 0.2, first.shape), 0, 1)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = [
+        structural_similarity(first[..., z], second[..., z], data_range=1.0, **options)
+        for z in range(3)
+    ]
+    tensors = [torch.from_numpy(image)[None, None] for image in (first, second)]
+    loss = ssim_loss(*tensors, torch.ones_like(tensors[0]), "slices").item()
+    assert loss == pytest.approx(1 - np.mean(expected), abs=1e-6)
 
 
 def test_ssim_of_an_image_with_itself_costs_nothing():

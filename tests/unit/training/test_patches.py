@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from clinica_gado.simulation.stream import Patch
 from clinica_gado.training.config import DataConfig, TrainingConfig
 from clinica_gado.training.heads import StreamedPatches, WholeHeads
-from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.training.pairs import ScaledPair, cut_slab
 from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_batches
 
 SHAPE = (24, 28, 26)
@@ -29,7 +30,7 @@ def config(**changes):
 
 def dataset(real=None, simulated=None, **changes):
     real = [pair()] if real is None else real
-    return PatchDataset(real, simulated, config(**changes), multiple=8, seed=3)
+    return PatchDataset(real, simulated, config(**changes), multiple=(8, 8, 8), seed=3)
 
 
 def test_patches_are_the_same_in_any_order():
@@ -102,13 +103,52 @@ def test_loaded_batches_are_split_into_source_target_and_region():
     assert parts.source.shape == parts.target.shape == parts.region.shape == (2, 1, 16, 16, 16)
 
 
+def test_a_slab_is_whole_in_its_plane_and_has_the_slices_asked_for():
+    made = PatchDataset([pair()], None, config(patch_size=0), multiple=(4, 4, 1), slices=3, seed=3)
+    slabs = [made[number] for number in range(20)]
+    sides = [-(-side // 4) * 4 for side in SHAPE[:2]]
+    assert {tuple(slab.shape) for slab in slabs} == {(3, *sides, 3)}
+    assert len({slab[0].numpy().tobytes() for slab in slabs}) > 1
+    assert torch.equal(slabs[5], made[5])
+
+
+def test_slabs_of_simulated_heads_are_where_the_head_is():
+    def simulate(label_map, seed):
+        source = np.zeros((4, 4, 20), np.float32)
+        source[..., 8:12] = 1
+        return ScaledPair(source, source, np.ones(source.shape, dtype=bool))
+
+    heads = WholeHeads(
+        [Path("a")], simulate, (4, 4, 1), TrainingConfig(data=config(patch_size=0)), slices=3
+    )
+    slabs = [heads.patch(number, np.random.default_rng(number)) for number in range(12)]
+    assert {tuple(slab.shape) for slab in slabs} == {(3, 4, 4, 3)}
+    assert all(slab[0, ..., 1].max() == 1 for slab in slabs)
+
+
+@pytest.mark.parametrize(("middle", "first"), [(0, 0), (7, 6), (100, 9)])
+def test_a_slab_is_moved_inwards_at_the_ends(middle, first):
+    levels = np.broadcast_to(np.arange(12, dtype=np.float32), (4, 4, 12))
+    slab = cut_slab(ScaledPair(levels, levels + 1, levels > 0), 3, middle)
+    assert slab.source[0, 0].tolist() == [first, first + 1, first + 2]
+    assert slab.target.shape == slab.mask.shape == (4, 4, 3)
+
+
+def test_several_images_come_before_target_and_region():
+    stacked = torch.arange(5.0).view(1, 5, 1, 1, 1)
+    batch = as_batch(stacked, t1w=1, adds_contrast=True)
+    assert batch.source.flatten().tolist() == [0, 1, 2]
+    assert (batch.target.item(), batch.region.item()) == (3, 4)
+    assert batch.enhancement.item() == 3 - 1
+
+
 def simulated(asked):
     def simulate(label_map, seed):
         asked.append((label_map.name, seed))
         return pair(level=0.001 * seed)
 
     data = config(patch_size=0, heads_in_memory=2, draws_per_head=3)
-    return WholeHeads([Path("a"), Path("b")], simulate, 8, TrainingConfig(data=data))
+    return WholeHeads([Path("a"), Path("b")], simulate, (8, 8, 8), TrainingConfig(data=data))
 
 
 def test_heads_are_replaced_one_after_the_other_and_do_not_depend_on_history():

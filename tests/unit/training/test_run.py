@@ -11,9 +11,10 @@ import torch
 from clinica_gado.errors import TrainingError
 from clinica_gado.models.bundle import load_bundle
 from clinica_gado.training import run
-from clinica_gado.training.config import PRESETS, TrainingConfig, with_changes
+from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.training.presets import PRESETS
 from clinica_gado.training.run import TrainingRequest, count_steps, train_bundle
 
 pytest.importorskip("lightning_fabric")
@@ -136,6 +137,12 @@ def test_a_bundle_can_be_begun_with(request_of, tmp_path):
     assert second.card.training_data["started_from"] == origin
     assert second.card.architecture == first.card.architecture
     assert second.sha256 != first.sha256
+
+
+@pytest.mark.parametrize("changes", [{"inputs": "T1w-ce,FLAIR"}, {"target": "enhanced"}])
+def test_pairs_that_cannot_be_prepared_are_refused_before_any_work(request_of, changes):
+    with pytest.raises(TrainingError, match="can be prepared, to learn to remove contrast"):
+        train_bundle(request_of(config=with_changes(CONFIG, {**changes, "enhancement_weight": 1})))
 
 
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():

@@ -1,0 +1,180 @@
+"""Lesions by their long and short axes: marked by readers, or measured on a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.distance import cdist
+from skimage.measure import find_contours
+
+from clinica_gado.bids.visits import Visit, list_in_words, read_visit_table
+from clinica_gado.errors import SelectionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Point = NDArray[np.float64]
+
+COORDINATES = tuple(
+    f"{axis}_{coordinate}{end}"
+    for axis in ("long", "short")
+    for end in "12"
+    for coordinate in "xyz"
+)
+"""Columns of the ends of both axes, in mm of the image's world (RAS)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """The two ends of each axis in the world of the image (RAS, mm), (2, 3) each."""
+
+    long: Point
+    short: Point
+
+    @property
+    def centre(self) -> Point:
+        """Mean of the four ends, (3,)."""
+        centre: Point = np.concatenate((self.long, self.short)).mean(axis=0)
+        return centre
+
+    @property
+    def long_mm(self) -> float:
+        """Length of the long axis: the size of the lesion."""
+        return float(np.linalg.norm(self.long[1] - self.long[0]))
+
+    @property
+    def short_mm(self) -> float:
+        """Length of the short axis."""
+        return float(np.linalg.norm(self.short[1] - self.short[0]))
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What one reader marked on one image of one visit; `image` and `reader` may be empty."""
+
+    visit: Visit
+    image: str
+    reader: str
+    lesions: tuple[Lesion, ...]
+
+
+def read_marks(path: Path) -> list[Marks]:
+    """Read a table of lesions, a row each: visit, `COORDINATES`, and perhaps `image` and `reader`.
+
+    A visit read without any lesion has a row with `n/a` for coordinates: it counts as a case.
+
+    Raises
+    ------
+    SelectionError
+        The table cannot be read, or a coordinate is no number; every fault is listed.
+    """
+    rows, errors = read_visit_table(path, COORDINATES)
+    marks: dict[tuple[Visit, str, str], list[Lesion]] = {}
+    for row in rows:
+        key = (row.visit, row.cells.get("image", ""), row.cells.get("reader", ""))
+        lesions = marks.setdefault(key, [])
+        cells = [row.cells[name] for name in COORDINATES]
+        if not any(cells):
+            continue
+        try:
+            long, short = np.array(cells, dtype=np.float64).reshape(2, 2, 3)
+        except ValueError:
+            errors.append(f"{row.place}: coordinates must be twelve numbers, or all n/a")
+            continue
+        lesions.append(Lesion(long, short))
+    if errors:
+        raise SelectionError(list_in_words(f"Cannot use the lesions of {path.name}", errors))
+    return [Marks(*key, tuple(lesions)) for key, lesions in marks.items()]
+
+
+def lesions_of_mask(
+    mask: NDArray[np.bool_], affine: NDArray[np.float64], min_voxels: int = 1
+) -> list[Lesion]:
+    """Measure each connected part of a mask, (X, Y, Z), in the axial slice where it is longest.
+
+    The long axis is the largest distance between two points of the outline of a slice, the short
+    one the largest extent at right angles to it in that slice, through the middle of the long one.
+
+    Parameters
+    ----------
+    affine : voxel to world matrix (RAS, mm), (4, 4).
+    min_voxels : smaller parts are left out.
+    """
+    parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    lesions = []
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        part = parts[box] == number
+        if part.sum() >= min_voxels:
+            start = np.array([side.start for side in box])
+            lesions.append(_measure(part, start, affine))
+    return lesions
+
+
+def _measure(
+    part: NDArray[np.bool_], start: NDArray[np.intp], affine: NDArray[np.float64]
+) -> Lesion:
+    slices = [
+        _axes_of(_outline(part[:, :, z], (*start[:2], start[2] + z), affine))
+        for z in range(part.shape[2])
+        if part[:, :, z].any()
+    ]
+    return max(slices, key=lambda lesion: lesion.long_mm)
+
+
+def _outline(
+    section: NDArray[np.bool_], start: tuple[int, ...], affine: NDArray[np.float64]
+) -> Point:
+    """Return the points of the outline of a section in the world, (n, 3)."""
+    contours = find_contours(np.pad(section.astype(np.float64), 1), 0.5)
+    in_plane = np.concatenate(contours) - 1 + start[:2]
+    voxels = np.column_stack((in_plane, np.full(len(in_plane), start[2])))
+    points: Point = voxels @ affine[:3, :3].T + affine[:3, 3]
+    return points
+
+
+def _axes_of(points: Point) -> Lesion:
+    distances = cdist(points, points)
+    first, second = np.unravel_index(distances.argmax(), distances.shape)
+    long = points[[first, second]]
+    along = (long[1] - long[0]) / distances[first, second]
+    middle = long.mean(axis=0)
+    across = (points - middle) - np.outer((points - middle) @ along, along)
+    direction = across[np.linalg.norm(across, axis=1).argmax()]
+    direction = direction / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
+    reach = (points - middle) @ direction
+    short = middle + np.outer((reach.min(), reach.max()), direction)
+    return Lesion(long, short)
+
+
+def roi_of(
+    lesions: Iterable[Lesion], shape: tuple[int, ...], affine: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return the voxels of lesions, (X, Y, Z): each the parallelogram whose diagonals are its axes.
+
+    It is one voxel thick, in the plane of the axes (Bône 2022).
+    """
+    roi = np.zeros(shape, dtype=bool)
+    voxels = np.indices(shape).reshape(3, -1).T
+    points = voxels @ affine[:3, :3].T + affine[:3, 3]
+    for lesion in lesions:
+        roi |= _is_inside(points, lesion, affine).reshape(shape)
+    return roi
+
+
+def _is_inside(points: Point, lesion: Lesion, affine: NDArray[np.float64]) -> NDArray[np.bool_]:
+    half_long = (lesion.long[1] - lesion.long[0]) / 2
+    half_short = (lesion.short[1] - lesion.short[0]) / 2
+    normal = np.cross(half_long, half_short)
+    if not normal.any():  # a lesion without width is its centre
+        nearest = np.linalg.norm(points - lesion.centre, axis=1).argmin()
+        return np.asarray(np.arange(len(points)) == nearest)
+    normal = normal / np.linalg.norm(normal)
+    basis = np.column_stack((half_long, half_short, normal))
+    along, across, above = np.linalg.solve(basis, (points - lesion.centre).T)
+    thickness = np.abs(affine[:3, :3].T @ normal).sum()
+    return np.asarray((np.abs(along) + np.abs(across) <= 1) & (np.abs(above) <= thickness / 2))
