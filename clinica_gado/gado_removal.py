@@ -16,8 +16,9 @@ import numpy as np
 
 from clinica_gado.bids import Job
 from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
-from clinica_gado.errors import OutputError
+from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, failure
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
@@ -119,6 +120,20 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
     native = read_sidecar(paths.native_sidecar) or {}
     in_native_space = paths.native.is_file() and request.items() <= native.items()
     return in_native_space or not settings.native_space
+
+
+def known_outcome(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
+    """Return the end of a visit that needs no work: done before, or in conflict; else None."""
+    try:
+        done = is_done(job, settings, model_sha256)
+    except GadoError as error:
+        return failure(job, error)
+    except OSError:
+        return None  # a source that cannot be read: preprocessing says so in words
+    if not done:
+        return None
+    sidecar = read_sidecar(removal_paths(settings.caps, job.source, job.visit).sidecar) or {}
+    return Outcome(job.visit, job.source.name, ALREADY_DONE, flags=flags_in(sidecar))
 
 
 def preprocess(job: Job, settings: RemovalSettings) -> tuple[str, ...]:

@@ -58,6 +58,14 @@ def failure(job: Job, error: Exception) -> Outcome:
     return Outcome(job.visit, job.source.name, FAILED, reason)
 
 
+def with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:
+    """Add to the end of a visit what its validation found: what fails there is a doubt."""
+    if validated is None:
+        return outcome
+    failed = [f"not validated: {validated.reason}"] if validated.status == FAILED else []
+    return outcome._replace(flags=(*outcome.flags, *validated.flags, *failed))
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
