@@ -13,6 +13,8 @@ from clinica_gado.segmentation.segmenter import TISSUES
 
 SPACE = "MNI152NLin2009cSym"
 RESOLUTION = "1x1x1"
+MEGABYTES_PER_VISIT = 60
+"""Room that the results of a visit take."""
 
 
 @dataclass(frozen=True)

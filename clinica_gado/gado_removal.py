@@ -31,6 +31,7 @@ from clinica_gado.provenance import INTENDED_USE, generated_by
 
 if TYPE_CHECKING:
     from clinica_gado.inference import Prediction, Predictor
+    from clinica_gado.models.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +71,21 @@ def load_predictor(model: str | None, device: str, precision: str, flips: str) -
         The bundle is missing or altered, or the device is not there.
     """
     from clinica_gado.inference import Predictor
+
+    return Predictor(find_model(model), device=device, precision=precision, flips=flips)
+
+
+def find_model(model: str | None) -> Bundle:
+    """Return a bundle by id or folder, verified; None for the one shipped as default.
+
+    Raises
+    ------
+    BundleError
+        It is missing or altered.
+    """
     from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
 
-    folder = default_bundle(PIPELINE) if model is None else find_bundle(model)
-    return Predictor(load_bundle(folder), device=device, precision=precision, flips=flips)
+    return load_bundle(default_bundle(PIPELINE) if model is None else find_bundle(model))
 
 
 def predictor_of(settings: RemovalSettings) -> Predictor:

@@ -16,7 +16,7 @@ from clinica.dataset import check_bids_dataset
 from clinica.utils.exceptions import ClinicaException
 
 from clinica_gado.bids import Job, Selection, parse_filter, select
-from clinica_gado.caps import dataset_name, qc_folder
+from clinica_gado.caps import MEGABYTES_PER_VISIT, dataset_name, qc_folder
 from clinica_gado.console import show_messages
 from clinica_gado.errors import OutputError, SelectionError
 from clinica_gado.evaluation.tissue import planned_sets
@@ -32,6 +32,7 @@ from clinica_gado.outcomes import (
     ALREADY_DONE,
     DONE,
     FAILED,
+    NOT_VALIDATED,
     Outcome,
     with_validation,
     write_failures,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEGABYTES_PER_VISIT = 60
 ALL_DONE, SOME_FAILED, NOTHING_STARTED = 0, 1, 2
 
 
@@ -107,14 +107,17 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     return code if written else SOME_FAILED
 
 
-def write_results(caps: Path, folder: Path, quality_tsv: Path | None) -> bool:
+def write_results(
+    caps: Path, folder: Path, quality_tsv: Path | None, *, with_report: bool = True
+) -> bool:
     """Write the tables of the validation and the report; what fails here costs no image."""
     from clinica_gado.report.build import write_report
     from clinica_gado.validation.tables import write_tables
 
     try:
         write_tables(caps, folder, quality_tsv)
-        logger.info("The report is %s", write_report(caps, PIPELINE))
+        if with_report:
+            logger.info("The report is %s", write_report(caps, PIPELINE))
     except Exception as error:
         logger.debug("%s", traceback.format_exc())
         logger.error(
@@ -138,7 +141,7 @@ def _validate(
     except Exception as error:
         logger.debug("%s", traceback.format_exc())
         logger.error("Validation ended early (%s); the same run again goes on with it.", error)
-        flag = f"not validated: {error}"
+        flag = f"{NOT_VALIDATED}{error}"
         return [o if o.status == FAILED else o._replace(flags=(*o.flags, flag)) for o in outcomes]
 
 
