@@ -39,7 +39,8 @@ def treat(job: Job, settings: VisitSettings, steps: Sequence[str] = STEPS) -> Ou
     outcome = attempt(job, lambda: befall(job, settings, what))
     if outcome.status != FAILED and VALIDATE in steps:
         outcome = attempt(job, lambda: write(job, settings))
-    note(job, settings, "end")
+    done = "end" if VALIDATE in steps else "step"
+    note(job, settings, "failure" if outcome.status == FAILED else done)
     return outcome
 
 

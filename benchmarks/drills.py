@@ -32,7 +32,7 @@ class Site:
     def __init__(self, folder: Path, words: dict[str, str]) -> None:
         self.folder, self.caps = folder, folder / "caps"
         self.bids = _stand_in.make_bids(folder / "bids", words)
-        self.good = [name for name, text in words.items() if text.endswith("well")]
+        self.good = [name for name, text in words.items() if text.endswith(("well", "once"))]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a run."""
@@ -212,7 +212,7 @@ def remount(folder: Path, how: str) -> None:
 Drill = Callable[[Site, float], str]
 WELL = "1 well"
 DRILLS: dict[Drill, dict[str, str]] = {
-    kill_workers: {f"{n:02d}": WELL for n in range(20)},
+    kill_workers: {f"{n:02d}": "4 well" for n in range(30)},
     kill_scheduler: {f"{n:02d}": WELL for n in range(10)},
     kill_a_run: {f"{n:02d}": WELL for n in range(8)},
     two_runs: {f"{n:02d}": WELL for n in range(10)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -180,7 +181,7 @@ def _find_scheduler(options: EngineOptions) -> DaskEngine:
 
 
 def _start_here(options: EngineOptions) -> SpecCluster:
-    """Start workers on this machine; only this user's processes with its certificate get in."""
+    """Start workers on this machine; only processes with the certificate of this run get in."""
     security = Security.temporary()
     shared = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
     worker = {
@@ -194,9 +195,9 @@ def _start_here(options: EngineOptions) -> SpecCluster:
         f"cpu-{n}": {"cls": Nanny, "options": {**worker, "resources": CPU}}
         for n in range(local_workers(options))
     }
-    for n in range(options.gpu_workers):
-        card = {"resources": GPU, "env": {"CUDA_VISIBLE_DEVICES": str(n)}}
-        workers[f"gpu-{n}"] = {"cls": Nanny, "options": {**worker, **card}}
+    for n, card in enumerate(_cards(options.gpu_workers)):
+        own = {"resources": GPU, "env": {"CUDA_VISIBLE_DEVICES": card}}
+        workers[f"gpu-{n}"] = {"cls": Nanny, "options": {**worker, **own}}
     scheduler = {**shared, "port": 0, "dashboard_address": options.dashboard}
     return SpecCluster(
         workers=workers,
@@ -204,3 +205,14 @@ def _start_here(options: EngineOptions) -> SpecCluster:
         security=security,
         silence_logs=logging.CRITICAL,
     )
+
+
+def _cards(count: int) -> list[str]:
+    """Return the GPUs of so many workers, among those that this command may use."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    cards = [str(n) for n in range(count)] if allowed is None else allowed.split(",")
+    if len(cards) < count:
+        raise EngineError(
+            f"--gpu-workers {count}: CUDA_VISIBLE_DEVICES names {len(cards)} GPUs; ask for these."
+        )
+    return cards[:count]

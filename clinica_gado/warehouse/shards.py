@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from clinica_gado.bids import Visit
 from clinica_gado.errors import SelectionError
@@ -12,7 +12,8 @@ from clinica_gado.errors import SelectionError
 _FORM = re.compile(r"(\d+)/(\d+)")
 
 
-class Shard(NamedTuple):
+@dataclass(frozen=True)
+class Shard:
     """Share `index` (from 1) of `count`."""
 
     index: int

@@ -128,25 +128,15 @@ def finish(run, code=0):
     return said
 
 
-def test_shards_side_by_side_need_no_socket_and_tell_of_the_whole(runs):
-    make_visits(runs, 8)
-    shards = [runs.start("--engine", "processes", "--shard", f"{n}/2") for n in (1, 2)]
-    for shard in shards:
-        finish(shard)
-    runs.assert_whole()
-    events = runs.folder / "events.json"
-    said = finish(runs.start("--engine", "processes", "--log-json", events))
-    assert "0 visits to treat, 8 done before" in said
-    runs.assert_whole()
-    assert not runs.sockets.exists()
-
-
-def test_two_runs_at_once_do_no_visit_twice(runs):
+def test_a_shard_and_a_whole_run_at_once_share_the_visits_and_need_no_socket(runs):
     make_visits(runs, 8, "0.5 well")
-    both = [runs.start("--engine", "processes", "--workers", "2") for _ in range(2)]
-    for run in both:
+    options = ["--engine", "processes", "--workers", "1"]
+    for run in [runs.start(*options, "--shard", "1/2"), runs.start(*options)]:
         finish(run)
     runs.assert_whole()
+    assert "0 visits to treat, 8 done before" in finish(runs.start(*options))
+    runs.assert_whole()
+    assert not runs.sockets.exists()
 
 
 def test_interrupted_once_it_finishes_what_runs_and_goes_on_later(runs):
@@ -187,8 +177,8 @@ def test_interrupted_twice_it_stops_at_once(runs):
 
 def test_dask_on_the_loopback_alone_outlives_killed_workers(runs):
     pytest.importorskip("distributed")
-    make_visits(runs, 10, "0.5 well")
-    run = runs.start("--workers", "2", site=RECORD_SOCKETS)
+    make_visits(runs, 8, "0.2 well")
+    run = runs.start("--workers", "2", "--gpu-workers", "1", site=RECORD_SOCKETS)
     runs.wait_for(2)
     visit = max(runs.caps.with_name("caps-diary").iterdir(), key=lambda path: path.stat().st_mtime)
     child = _stand_in.read_diary(runs.caps, visit.name)[-1]["pid"]
