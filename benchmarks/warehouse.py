@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -36,21 +37,22 @@ def main() -> None:
     """Measure and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visits", type=int, default=2000, help="[2000]")
-    parser.add_argument("--by-nipype", type=int, default=100, help="of them [100]")
+    parser.add_argument("--few", type=int, default=100, help="of them in a loop, by nipype [100]")
     parser.add_argument("--workers", type=int, default=2, help="visits at once [2]")
     options = parser.parse_args()
     os.environ.update(_stand_in.environment())
+    logging.getLogger("nipype.workflow").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         numbers = [f"{number:05d}" for number in range(options.visits)]
         bids = _stand_in.make_bids(folder / "bids", numbers)
         jobs = select(bids).jobs
-        bare = loop(jobs, folder / "loop", bids)
+        few = jobs[: options.few]
+        bare = loop(few, folder / "loop", bids)
         print(f"{'':34}{'ms a visit':>12}{'ratio':>8}{'MB at 25, 50, 75, 100 %':>28}", flush=True)
         report("the bare work, in a loop", bare, bare)
-        few = jobs[: options.by_nipype]
         by_nipype = nipype(few, folder / "nipype", bids, options.workers)
-        report(f"nipype, {len(few)} visits", by_nipype, bare)
+        report("nipype", by_nipype, bare)
         for engine in ENGINES:
             caps = folder / engine
             seconds, memory = harmonize(bids, caps, folder, engine, options.workers)

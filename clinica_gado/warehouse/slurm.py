@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dask.utils import parse_bytes
-from dask_jobqueue import SLURMCluster
+from dask_jobqueue.slurm import SLURMCluster
 from distributed.security import Security
 
 from clinica_gado.warehouse.engine import PRELOAD, EngineError

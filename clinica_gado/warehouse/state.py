@@ -14,7 +14,7 @@ from clinica_gado.caps import qc_folder
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import read_table, write_tsv
 from clinica_gado.gado_removal import PIPELINE
-from clinica_gado.outcomes import write_failures, write_images
+from clinica_gado.outcomes import FAILED, write_failures, write_images
 from clinica_gado.warehouse.claims import hold, list_claims
 from clinica_gado.warehouse.ledger import Ledger
 from clinica_gado.warehouse.records import WAITING, Record, scan, waiting
@@ -43,11 +43,12 @@ class State:
         self.folder = qc_folder(caps, PIPELINE)
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self._kept: list[Record] = []
+        self._warned = False
         self._flushed = time.monotonic()
 
     @contextmanager
     def locked(self, wait_s: float = float("inf")) -> Iterator[bool]:
-        """Be the one writer of ledger and tables; give False when another one stayed it."""
+        """Be the one writer of ledger and tables; give False when another run stayed it."""
         with hold(claims_folder(self.caps), LOCK, self.run, wait_s) as locked:
             yield locked
 
@@ -93,14 +94,12 @@ class State:
         """Bring the ledger up to CAPS, and return every record; the state is locked."""
         known = self.ledger.read()
         found = {record.visit: record for record in scan(self.caps, known)}
-        selected = self._selected()
-        missing = {record.visit for record in known.values()} | set(selected)
-        for visit in missing - set(found):
-            record = known.get(visit)
-            if record is None or record.status != WAITING:
-                record = Record(*visit, selected.get(visit, ""), WAITING)
-            if visit in selected:
-                found[visit] = record
+        for visit, filename in self._selected().items():
+            if visit not in found:
+                record = known.get(visit)
+                # A failure that could not be written to CAPS is known by the ledger alone.
+                stays = record is not None and record.status == FAILED and not record.outcome_ns
+                found[visit] = record if stays else Record(*visit, filename, WAITING)
         records = [found[visit] for visit in sorted(found)]
         self._write(lambda: self.ledger.replace(records))
         return records
@@ -126,7 +125,9 @@ class State:
         try:
             write()
         except OutputError as error:
-            logger.warning("%s The run goes on without it.", error)
+            level = logging.DEBUG if self._warned else logging.WARNING
+            logger.log(level, "%s The run goes on without it.", error)
+            self._warned = True
             return False
         return True
 

@@ -201,13 +201,15 @@ def slurm_is_missing():
     return "" if answer.returncode == 0 and answer.stdout else "SLURM has no partition"
 
 
-def test_jobs_of_slurm_that_are_cancelled_cost_no_visit(runs):
+def test_jobs_of_slurm_that_are_killed_come_again_and_cost_no_visit(runs):
     pytest.importorskip("dask_jobqueue")
     if reason := slurm_is_missing():
         pytest.skip(reason)
-    make_visits(runs, 10, "1 well")
+    make_visits(runs, 6, "0.5 well")
     toml = runs.folder / "jobs.toml"
-    toml.write_text('[cpu]\njobs = 2\ncores = 1\nmemory = "2GB"\ninterface = "lo"\n')
+    # One job of each kind: the run cannot end unless the cancelled one is submitted again.
+    job = 'jobs = 1\ncores = 1\nmemory = "2GB"\ninterface = "lo"\n'
+    toml.write_text(f"[cpu]\n{job}[gpu]\n{job}")
     run = runs.start("--engine", "slurm", "--slurm-options", toml, site="")
     runs.wait_for(2)
     jobs = subprocess.run(
@@ -215,6 +217,6 @@ def test_jobs_of_slurm_that_are_cancelled_cost_no_visit(runs):
         capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     subprocess.run(["scancel", "--signal=KILL", jobs[0]], check=True)
-    finish(run)
+    assert "submitted again" in finish(run)
     runs.assert_whole()
     assert list((runs.caps / QC / "jobs").glob(".dask-jobqueue*")) == []

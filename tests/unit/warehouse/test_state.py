@@ -12,7 +12,7 @@ from clinica_gado.bids import Problem, Visit, select
 from clinica_gado.commands.main import cli
 from clinica_gado.outcomes import FAILED, Outcome
 from clinica_gado.warehouse.claims import take_claim
-from clinica_gado.warehouse.records import WAITING, save_record
+from clinica_gado.warehouse.records import WAITING, make_record, save_record
 from clinica_gado.warehouse.shards import Shard
 from clinica_gado.warehouse.state import State, coverage, merge_selection, write_run_tables
 from clinica_gado.warehouse.status import generalise, read_status
@@ -101,6 +101,14 @@ def test_what_is_gone_from_caps_and_choice_is_gone_from_the_ledger(state, settin
     jobs[0].source.unlink()
     state.begin(chosen(settings), lambda visit: True)
     assert len(state.refresh()) == len(jobs) - 1
+
+
+def test_a_failure_that_caps_could_not_take_stays(state, settings, jobs):
+    state.begin(chosen(settings), lambda visit: True)
+    outcome = Outcome(jobs[3].visit, jobs[3].source.name, FAILED, "Cannot write its folder.")
+    state.keep(make_record(jobs[3], settings, outcome))
+    state.flush(every_s=0)
+    assert [record.status for record in state.refresh()].count(FAILED) == 1
 
 
 def test_a_result_that_is_gone_waits_again(state, settings, jobs, order):
