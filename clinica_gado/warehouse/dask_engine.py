@@ -37,7 +37,8 @@ WORKERS_S = 15.0
 SETTINGS = {
     # Deaths are counted by the claims, which know who was running; Dask would blame those in line.
     "distributed.scheduler.allowed-failures": 100,
-    "distributed.deploy.lost-worker-timeout": "5s",
+    # A worker that is slow to come back is restarted by its nanny or by a new job, not given up.
+    "distributed.deploy.lost-worker-timeout": "1d",
     "distributed.comm.timeouts.connect": f"{CONNECT_S:g}s",
     # Nothing of ours is in a worker's memory but its own: the visits are in processes beside it.
     "distributed.worker.memory.target": False,

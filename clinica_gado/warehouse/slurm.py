@@ -115,7 +115,8 @@ class SlurmJobs:
         known = {name: job.job_id for name, job in list(self._cluster.workers.items())}
         queued = _queued_jobs()
         ended = [name for name, job in known.items() if queued is not None and job not in queued]
-        if not ended:
+        n_lost = len(ended) + self._total - len(known)
+        if not n_lost:
             return
         self._ends += not workers
         if self._ends > MAX_EARLY_ENDS:
@@ -123,7 +124,7 @@ class SlurmJobs:
                 "SLURM ends the jobs before a worker starts in them; their logs in log_directory "
                 "say why."
             )
-        logger.warning("%d jobs of SLURM have ended; they are submitted again.", len(ended))
+        logger.warning("%d jobs of SLURM have ended; they are submitted again.", n_lost)
         for name in ended:
             self._cluster.workers.pop(name, None)
         self._cluster.scale(jobs=self._total)

@@ -96,10 +96,11 @@ class State:
         found = {record.visit: record for record in scan(self.caps, known)}
         for visit, filename in self._selected().items():
             if visit not in found:
-                record = known.get(visit)
+                found[visit] = Record(*visit, filename, WAITING)
                 # A failure that could not be written to CAPS is known by the ledger alone.
-                stays = record is not None and record.status == FAILED and not record.outcome_ns
-                found[visit] = record if stays else Record(*visit, filename, WAITING)
+                before = known.get(visit)
+                if before is not None and before.status == FAILED and not before.outcome_ns:
+                    found[visit] = before
         records = [found[visit] for visit in sorted(found)]
         self._write(lambda: self.ledger.replace(records))
         return records

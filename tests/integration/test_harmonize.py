@@ -207,13 +207,13 @@ def test_jobs_of_slurm_that_are_killed_come_again_and_cost_no_visit(runs):
         pytest.skip(reason)
     make_visits(runs, 6, "0.5 well")
     toml = runs.folder / "jobs.toml"
-    # One job of each kind: the run cannot end unless the cancelled one is submitted again.
+    # One job of each kind: the run cannot end unless the killed one is submitted again.
     job = 'jobs = 1\ncores = 1\nmemory = "2GB"\ninterface = "lo"\n'
-    toml.write_text(f"[cpu]\n{job}[gpu]\n{job}")
+    toml.write_text(f'[cpu]\njob_name = "cpu-part"\n{job}[gpu]\n{job}')
     run = runs.start("--engine", "slurm", "--slurm-options", toml, site="")
     runs.wait_for(2)
     jobs = subprocess.run(
-        ["squeue", "--noheader", "--format=%A", "--name=clinica-gado", "--states=R"],
+        ["squeue", "--noheader", "--format=%A", "--name=cpu-part", "--states=R"],
         capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     subprocess.run(["scancel", "--signal=KILL", jobs[0]], check=True)

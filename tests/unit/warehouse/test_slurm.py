@@ -51,6 +51,14 @@ def test_a_job_that_ended_is_submitted_again(queue):
     assert sorted(job.job_id for job in cluster.workers.values()) == ["2", "3"]
 
 
+def test_a_job_that_dask_gave_up_is_submitted_again(queue):
+    cluster = Cluster()
+    jobs = SlurmJobs(cluster, {"cpu": KIND})
+    del cluster.workers[0]
+    jobs.renew(workers=1)
+    assert sorted(job.job_id for job in cluster.workers.values()) == ["2", "3"]
+
+
 def test_when_slurm_does_not_answer_nothing_is_submitted(queue):
     cluster = Cluster()
     jobs = SlurmJobs(cluster, {"cpu": KIND})
