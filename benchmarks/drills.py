@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -86,9 +87,11 @@ def kill_workers(site: Site, every_s: float) -> str:
         time.sleep(every_s)
         busy = site.busy_processes()
         if busy and site.ends() < len(site.good) - 2:
-            busy[0].parent().kill()
+            random.choice(busy).parent().kill()
             killed += 1
-    return f"{killed} workers killed, exit {run.returncode}"
+    # A visit that was hit at every one of its attempts has failed, and is asked for again.
+    again = site.finish("--engine", "processes", "--retry-failed") if run.returncode else "none"
+    return f"{killed} workers killed, exit {run.returncode}, then {again}"
 
 
 @contextmanager

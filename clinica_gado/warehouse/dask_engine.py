@@ -25,7 +25,7 @@ from clinica_gado.warehouse.engine import (
     local_workers,
 )
 from clinica_gado.warehouse.slurm import SlurmJobs, read_jobs, start_jobs
-from clinica_gado.warehouse.task import Result, Task, run_task, stop_tasks
+from clinica_gado.warehouse.task import Result, Task, leave_worker, run_task, stop_tasks
 from clinica_gado.warehouse.visit import SYNTHESISE
 
 logger = logging.getLogger(__name__)
@@ -133,8 +133,11 @@ class DaskEngine:
             self._client.run(stop_tasks, run)
 
     def close(self) -> None:
-        """End the workers, if they are ours."""
+        """End the workers if they are ours; else leave nothing on them."""
         try:
+            if self._cluster is None and self._client.status == "running":
+                with suppress(OSError, TimeoutError, RuntimeError):
+                    self._client.run(leave_worker)
             self._client.close(timeout=5)
         finally:
             if self._cluster is not None:

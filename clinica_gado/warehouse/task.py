@@ -168,3 +168,8 @@ def _unwritable(task: Task, error: GadoError) -> Result:
 def stop_tasks(run: str) -> None:
     """End what this worker does for a run, at once."""
     POOL.stop(run)
+
+
+def leave_worker() -> None:
+    """Leave nothing of ours on a worker that lives on."""
+    POOL.end_idle()

@@ -154,6 +154,15 @@ class ProcessPool:
         for process in processes:
             process.stop()
 
+    def end_idle(self) -> None:
+        """End the processes that wait for a visit, and give back the memory of their models."""
+        with self._lock:
+            processes = [process for idle in self._idle.values() for process in idle]
+            for idle in self._idle.values():
+                idle.clear()
+        for process in processes:
+            process.stop()
+
     @contextmanager
     def _lent(self, run: str, threads: int) -> Iterator[VisitProcess]:
         with self._lock:
@@ -166,6 +175,7 @@ class ProcessPool:
             stopped = run in self._stopped
         try:
             if stopped:
+                process.stop()
                 raise StoppedError("it was stopped with the run.")
             yield process
             with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def settings(tmp_path):
 def order(settings):
     from _stand_in import treat
 
-    return Order(settings, "this-run", Limits(timeout_s=60, attempts=2), treat)
+    # A name of its own: a run that was stopped begins nothing more in this process.
+    return Order(settings, uuid.uuid4().hex, Limits(timeout_s=60, attempts=2), treat)
 
 
 @pytest.fixture

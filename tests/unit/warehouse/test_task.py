@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from _stand_in import read_diary
 
@@ -26,6 +27,7 @@ from clinica_gado.warehouse.task import (
     Order,
     Task,
     claims_folder,
+    leave_worker,
     run_task,
     stop_tasks,
 )
@@ -155,6 +157,15 @@ def test_a_run_that_is_stopped_leaves_its_visit_waiting(order, make_job):
     assert found[0].state == STOPPED
     assert list_claims(claims_folder(order.caps)) == {}
     assert list(scan(order.caps, {})) == []
+
+
+def test_a_worker_that_lives_on_is_left_without_processes(order, make_job):
+    run_task(Task(make_job("sub-00"), order))
+    (before,) = {note["pid"] for note in read_diary(order.caps, "sub-00_ses-M000")}
+    assert psutil.pid_exists(before)
+    leave_worker()
+    assert not psutil.pid_exists(before)
+    assert run_task(Task(make_job("sub-01"), order)).record.status == DONE
 
 
 def test_threads_are_those_of_the_limits(order, make_job, monkeypatch):
