@@ -50,7 +50,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest tests
 
 bench: $(VENV)/.test
-	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+	@set -e; for benchmark in benchmarks/[!_]*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -13,6 +13,8 @@ from clinica_gado.segmentation.segmenter import TISSUES
 
 SPACE = "MNI152NLin2009cSym"
 RESOLUTION = "1x1x1"
+MEGABYTES_PER_VISIT = 60
+"""Room that the results of a visit take."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class RemovalPaths:
     mosaic : before, after and change, as PNG.
     planes : the same in three planes with the tissue contours, for the report.
     measures : what was measured on the images of the visit, as JSON.
+    outcome : what became of the visit, as JSON, left by `clinica-gado harmonize`.
     """
 
     image: Path
@@ -48,6 +51,7 @@ class RemovalPaths:
     mosaic: Path
     planes: Path
     measures: Path
+    outcome: Path
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ def removal_paths(caps: Path, source: Path, visit: Visit) -> RemovalPaths:
         mosaic=figures / format_name(mosaic, CAPS_ORDER),
         planes=figures / f"{stem}_planes.webp",
         measures=folder / f"{stem}_measures.json",
+        outcome=folder / f"{stem}_outcome.json",
     )
 
 

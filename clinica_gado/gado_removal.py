@@ -16,8 +16,9 @@ import numpy as np
 
 from clinica_gado.bids import Job
 from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
-from clinica_gado.errors import OutputError
+from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, failure
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
@@ -30,6 +31,7 @@ from clinica_gado.provenance import INTENDED_USE, generated_by
 
 if TYPE_CHECKING:
     from clinica_gado.inference import Prediction, Predictor
+    from clinica_gado.models.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +71,21 @@ def load_predictor(model: str | None, device: str, precision: str, flips: str) -
         The bundle is missing or altered, or the device is not there.
     """
     from clinica_gado.inference import Predictor
+
+    return Predictor(find_model(model), device=device, precision=precision, flips=flips)
+
+
+def find_model(model: str | None) -> Bundle:
+    """Return a bundle by id or folder, verified; None for the one shipped as default.
+
+    Raises
+    ------
+    BundleError
+        It is missing or altered.
+    """
     from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
 
-    folder = default_bundle(PIPELINE) if model is None else find_bundle(model)
-    return Predictor(load_bundle(folder), device=device, precision=precision, flips=flips)
+    return load_bundle(default_bundle(PIPELINE) if model is None else find_bundle(model))
 
 
 def predictor_of(settings: RemovalSettings) -> Predictor:
@@ -119,6 +132,20 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
     native = read_sidecar(paths.native_sidecar) or {}
     in_native_space = paths.native.is_file() and request.items() <= native.items()
     return in_native_space or not settings.native_space
+
+
+def known_outcome(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
+    """Return the end of a visit that needs no work: done before, or in conflict; else None."""
+    try:
+        done = is_done(job, settings, model_sha256)
+    except GadoError as error:
+        return failure(job, error)
+    except OSError:
+        return None  # a source that cannot be read: preprocessing says so in words
+    if not done:
+        return None
+    sidecar = read_sidecar(removal_paths(settings.caps, job.source, job.visit).sidecar) or {}
+    return Outcome(job.visit, job.source.name, ALREADY_DONE, flags=flags_in(sidecar))
 
 
 def preprocess(job: Job, settings: RemovalSettings) -> tuple[str, ...]:

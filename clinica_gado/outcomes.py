@@ -18,6 +18,8 @@ from clinica_gado.files import write_json, write_tsv
 logger = logging.getLogger(__name__)
 
 DONE, ALREADY_DONE, FAILED = "done", "already done", "failed"
+NOT_VALIDATED = "not validated: "
+"""Begins the doubt about an image that its validation could not judge."""
 
 
 class Outcome(NamedTuple):
@@ -56,6 +58,14 @@ def failure(job: Job, error: Exception) -> Outcome:
     else:
         reason = f"unexpected {type(error).__name__}: {_one_line(error)}; please report it."
     return Outcome(job.visit, job.source.name, FAILED, reason)
+
+
+def with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:
+    """Add to the end of a visit what its validation found: what fails there is a doubt."""
+    if validated is None:
+        return outcome
+    failed = [f"{NOT_VALIDATED}{validated.reason}"] if validated.status == FAILED else []
+    return outcome._replace(flags=(*outcome.flags, *validated.flags, *failed))
 
 
 def _one_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ of which nothing is known is never taken for either.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,7 @@ def select(
     contrast_tsv: Path | None = None,
     pairs_tsv: Path | None = None,
     infer_companions: bool = True,
+    keep: Callable[[Visit], bool] | None = None,
 ) -> Selection:
     """Choose the images to treat; nothing is asked of the user, and nothing is guessed.
 
@@ -114,6 +115,8 @@ def select(
     infer_companions
         Take a T1w of which no source says anything for one without contrast when a T1w of its
         visit carries `ce-`.
+    keep
+        Tells which of these visits to look at, such as those of one shard; all by default.
 
     Raises
     ------
@@ -121,6 +124,8 @@ def select(
         The folder is no dataset, or a table cannot be used; every fault is listed at once.
     """
     listing = list_visits(bids, visits_tsv)
+    if keep is not None:
+        listing = listing.only(keep)
     contrast = read_contrast_table(contrast_tsv)
     pairs = read_pairs_table(pairs_tsv, bids)
     assessor = Assessor(DatasetReader(bids), contrast, infer_companions)

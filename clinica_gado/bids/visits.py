@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +54,13 @@ class VisitListing:
 
     folders: tuple[VisitFolder, ...]
     problems: tuple[Problem, ...] = ()
+
+    def only(self, keep: Callable[[Visit], bool]) -> VisitListing:
+        """Return the part of the listing whose visits `keep` says yes to."""
+        return VisitListing(
+            tuple(folder for folder in self.folders if keep(folder.visit)),
+            tuple(problem for problem in self.problems if keep(problem.visit)),
+        )
 
 
 class TableRow(NamedTuple):

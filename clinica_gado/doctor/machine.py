@@ -36,7 +36,7 @@ def processors() -> Finding:
 
 def memory() -> Finding:
     """Say how much memory is free, within the limit of a container if there is one."""
-    total, free = _memory_bytes()
+    total, free = memory_bytes()
     if free is None:
         return Finding("memory", "ok", f"{total / _GB:.1f} GB")
     text = f"{free / _GB:.1f} GB free of {total / _GB:.1f} GB"
@@ -46,7 +46,8 @@ def memory() -> Finding:
     return Finding("memory", "ok", text)
 
 
-def _memory_bytes() -> tuple[float, float | None]:
+def memory_bytes() -> tuple[float, float | None]:
+    """Return how much memory there is and how much is free (None where nothing tells)."""
     if not _MEMINFO.is_file():
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")), None
     fields = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())

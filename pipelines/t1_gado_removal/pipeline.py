@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -141,17 +140,3 @@ class T1GadoRemoval(Pipeline):
         ended = [job for job in self._running if read_outcome(self.outcomes_folder, job.visit)]
         self._running = [job for job in self._running if job not in ended]
         return [str(self._outcome_of(job, KILLED)) for job in ended]
-
-
-def share_threads(n_procs: int) -> None:
-    """Divide the processors among the processes, before torch counts them."""
-    threads = str(max(1, _allowed_cpus() // n_procs))
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, threads)
-
-
-def _allowed_cpus() -> int:
-    """Count the processors this process may use, which a cluster makes fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

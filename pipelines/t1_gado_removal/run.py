@@ -16,24 +16,25 @@ from clinica.dataset import check_bids_dataset
 from clinica.utils.exceptions import ClinicaException
 
 from clinica_gado.bids import Job, Selection, parse_filter, select
-from clinica_gado.caps import dataset_name, qc_folder, read_sidecar, removal_paths
+from clinica_gado.caps import MEGABYTES_PER_VISIT, dataset_name, qc_folder
 from clinica_gado.console import show_messages
-from clinica_gado.errors import GadoError, OutputError, SelectionError
+from clinica_gado.errors import OutputError, SelectionError
 from clinica_gado.evaluation.tissue import planned_sets
 from clinica_gado.files import read_table, sha256_of, write_json, write_tsv
 from clinica_gado.gado_removal import (
     PIPELINE,
     RemovalSettings,
-    flags_in,
-    is_done,
+    known_outcome,
     predictor_of,
 )
+from clinica_gado.machine import share_threads
 from clinica_gado.outcomes import (
     ALREADY_DONE,
     DONE,
     FAILED,
+    NOT_VALIDATED,
     Outcome,
-    failure,
+    with_validation,
     write_failures,
     write_images,
 )
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEGABYTES_PER_VISIT = 60
 ALL_DONE, SOME_FAILED, NOTHING_STARTED = 0, 1, 2
 
 
@@ -71,10 +71,10 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
         Nothing could start: one line that says why.
     """
     # Imported late: nipype takes seconds, and a wrong option should be told at once.
-    from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval, share_threads
+    from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval
 
     share_threads(options.n_procs)
-    _check_start(settings, options)
+    check_start(settings, options)
     selection = select(
         settings.bids,
         visits_tsv=options.visits_tsv,
@@ -95,25 +95,29 @@ def run(settings: RemovalSettings, options: RunOptions) -> int:
     )
     folder = qc_folder(settings.caps, PIPELINE)
     write_tsv(folder / "selection.tsv", selection.table)
-    _warn_of_low_space(settings.caps, len(waiting))
+    warn_of_low_space(settings.caps, len(waiting))
     started = _now()
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
     logger.info("%d visits to treat, %d done before.", len(waiting), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
     outcomes = _validate(selection.jobs, outcomes, validation, options)
-    _write_provenance(folder, settings, options, bundle, started)
+    write_provenance(folder, settings, options, bundle, started)
     code = _summarise(folder, selection, outcomes)
-    return code if _report(settings.caps, folder, options) else SOME_FAILED
+    written = write_results(settings.caps, folder, options.quality_tsv)
+    return code if written else SOME_FAILED
 
 
-def _report(caps: Path, folder: Path, options: RunOptions) -> bool:
+def write_results(
+    caps: Path, folder: Path, quality_tsv: Path | None, *, with_report: bool = True
+) -> bool:
     """Write the tables of the validation and the report; what fails here costs no image."""
     from clinica_gado.report.build import write_report
     from clinica_gado.validation.tables import write_tables
 
     try:
-        write_tables(caps, folder, options.quality_tsv)
-        logger.info("The report is %s", write_report(caps, PIPELINE))
+        write_tables(caps, folder, quality_tsv)
+        if with_report:
+            logger.info("The report is %s", write_report(caps, PIPELINE))
     except Exception as error:
         logger.debug("%s", traceback.format_exc())
         logger.error(
@@ -137,7 +141,7 @@ def _validate(
     except Exception as error:
         logger.debug("%s", traceback.format_exc())
         logger.error("Validation ended early (%s); the same run again goes on with it.", error)
-        flag = f"not validated: {error}"
+        flag = f"{NOT_VALIDATED}{error}"
         return [o if o.status == FAILED else o._replace(flags=(*o.flags, flag)) for o in outcomes]
 
 
@@ -161,17 +165,10 @@ def _validate_all(
         working_directory=options.working_directory,
     )
     by_visit = {outcome.visit: outcome for outcome in validated}
-    return [_with_validation(outcome, by_visit.get(outcome.visit)) for outcome in outcomes]
+    return [with_validation(outcome, by_visit.get(outcome.visit)) for outcome in outcomes]
 
 
-def _with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:
-    if validated is None:
-        return outcome
-    failed = [f"not validated: {validated.reason}"] if validated.status == FAILED else []
-    return outcome._replace(flags=(*outcome.flags, *validated.flags, *failed))
-
-
-def _check_start(settings: RemovalSettings, options: RunOptions) -> None:
+def check_start(settings: RemovalSettings, options: RunOptions) -> None:
     """Find what would make every visit fail, before the first long step."""
     if settings.linear.route == "clinica":
         from clinica_gado.preprocessing.ants_programs import check_programs
@@ -209,7 +206,7 @@ def sort_out(
     decided: list[Outcome] = []
     waiting: list[Job] = []
     for job in jobs:
-        outcome = _decided(job, settings, model_sha256)
+        outcome = known_outcome(job, settings, model_sha256)
         if outcome is None:
             waiting.append(job)
             continue
@@ -219,20 +216,7 @@ def sort_out(
     return decided, waiting
 
 
-def _decided(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
-    try:
-        done = is_done(job, settings, model_sha256)
-    except GadoError as error:
-        return failure(job, error)
-    except OSError:
-        return None  # a source that cannot be read: preprocessing says so in words
-    if not done:
-        return None
-    sidecar = read_sidecar(removal_paths(settings.caps, job.source, job.visit).sidecar) or {}
-    return Outcome(job.visit, job.source.name, ALREADY_DONE, flags=flags_in(sidecar))
-
-
-def _warn_of_low_space(caps: Path, n_visits: int) -> None:
+def warn_of_low_space(caps: Path, n_visits: int) -> None:
     needed, free = n_visits * MEGABYTES_PER_VISIT, shutil.disk_usage(caps).free // 2**20
     if needed > free:
         logger.warning(
@@ -241,7 +225,7 @@ def _warn_of_low_space(caps: Path, n_visits: int) -> None:
         )
 
 
-def _write_provenance(
+def write_provenance(
     folder: Path, settings: RemovalSettings, options: RunOptions, bundle: Bundle, started: str
 ) -> None:
     content = {

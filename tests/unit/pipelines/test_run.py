@@ -52,7 +52,7 @@ def given_settings(monkeypatch):
 
     bundle = SimpleNamespace(folder=Path("my-model"), sha256=MODEL, card=SimpleNamespace(id="mine"))
     monkeypatch.setattr(pipeline_module, "T1GadoRemoval", Pipeline)
-    monkeypatch.setattr(pipeline_module, "share_threads", lambda n_procs: None)
+    monkeypatch.setattr(run_module, "share_threads", lambda n_procs: None)
     monkeypatch.setattr(run_module, "predictor_of", lambda settings: SimpleNamespace(bundle=bundle))
     return given
 

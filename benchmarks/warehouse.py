@@ -1,0 +1,183 @@
+"""What a visit costs beside its own work, when there are thousands: time and memory of the driver.
+
+`python benchmarks/warehouse.py` runs `clinica-gado harmonize` on visits whose work is next to
+nothing, by each engine, then again with all of them done, with and without the ledger; and some of
+the same visits through nipype, the way of `clinica run`. The ratio is to the bare work in a loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+import _stand_in
+import psutil
+
+from clinica_gado.bids import Job, select
+from clinica_gado.gado_removal import RemovalSettings
+from clinica_gado.pipelines.t1_gado_removal.pipeline import T1GadoRemoval
+from clinica_gado.pipelines.t1_gado_removal.tasks import preprocess_task
+from clinica_gado.validation.settings import ValidationSettings
+from clinica_gado.warehouse.visit import VisitSettings
+
+STAND_IN = Path(_stand_in.__file__)
+LEDGER = Path("gado_qc/t1-gado-removal/ledger.sqlite")
+ENGINES = ("processes", "local")
+
+
+def main() -> None:
+    """Measure and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visits", type=int, default=2000, help="[2000]")
+    parser.add_argument("--few", type=int, default=100, help="of them in a loop, by nipype [100]")
+    parser.add_argument("--workers", type=int, default=2, help="visits at once [2]")
+    options = parser.parse_args()
+    os.environ.update(_stand_in.environment())
+    logging.getLogger("nipype.workflow").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        numbers = [f"{number:05d}" for number in range(options.visits)]
+        bids = _stand_in.make_bids(folder / "bids", numbers)
+        jobs = select(bids).jobs
+        few = jobs[: options.few]
+        bare = loop(few, folder / "loop", bids)
+        print(f"{'':34}{'ms a visit':>12}{'ratio':>8}{'MB at 25, 50, 75, 100 %':>28}", flush=True)
+        report("the bare work, in a loop", bare, bare)
+        by_nipype = nipype(few, folder / "nipype", bids, options.workers)
+        report("nipype", by_nipype, bare)
+        for engine in ENGINES:
+            caps = folder / engine
+            seconds, memory = harmonize(bids, caps, folder, engine, options.workers)
+            report(f"harmonize, {engine}", seconds, bare, memory)
+        again(bids, caps, folder, options)
+
+
+def again(bids: Path, caps: Path, folder: Path, options: argparse.Namespace) -> None:
+    """Print what it takes to find that all is done, whole command included."""
+    for words in ("with", "without"):
+        if words == "without":
+            (caps / LEDGER).unlink()
+        begin = time.perf_counter()
+        harmonize(bids, caps, folder, "processes", options.workers)
+        seconds = time.perf_counter() - begin
+        print(f"all done before, {words} the ledger: {seconds:.1f} s, tables and report included")
+
+
+def report(name: str, seconds: float, bare: float, memory: str = "") -> None:
+    """Print a row."""
+    print(f"{name:34}{1000 * seconds:12.1f}{seconds / bare:8.1f}{memory:>28}", flush=True)
+
+
+def settings_of(bids: Path, caps: Path) -> VisitSettings:
+    """Return settings of a model that no visit loads."""
+    validation = ValidationSettings(caps, "none")
+    return VisitSettings(RemovalSettings(bids, caps), validation, "0" * 64)
+
+
+def loop(jobs: list[Job], caps: Path, bids: Path) -> float:
+    """Return the seconds a visit takes when nothing else is done."""
+    settings = settings_of(bids, caps)
+    begin = time.perf_counter()
+    for job in jobs:
+        _stand_in.treat(job, settings)
+    return (time.perf_counter() - begin) / len(jobs)
+
+
+def tiny_task(job: str, settings: str, outcomes: str) -> str:
+    """Do the work of a visit as a node of nipype's."""
+    from pathlib import Path
+
+    import _stand_in
+    import warehouse
+
+    from clinica_gado.outcomes import save_outcome
+    from clinica_gado.pipelines.t1_gado_removal.messages import read_job, read_settings
+
+    read, wanted = read_job(job), read_settings(settings)
+    visit = warehouse.settings_of(wanted.bids, wanted.caps)
+    save_outcome(_stand_in.treat(read, visit), Path(outcomes))
+    return job
+
+
+def nothing_task(job: str, settings: str, outcomes: str) -> str:
+    """Stand for the preprocessing."""
+    return job
+
+
+class TinyRemoval(T1GadoRemoval):
+    """The pipeline of `clinica run` with tiny visits."""
+
+    def _node(self, function: object, name: str) -> object:
+        return super()._node(nothing_task if function is preprocess_task else tiny_task, name)
+
+
+def nipype(jobs: list[Job], caps: Path, bids: Path, workers: int) -> float:
+    """Return the seconds a visit takes by nipype, from the start of its processes to their end."""
+    settings = settings_of(bids, caps).removal
+    pipeline = TinyRemoval(settings, jobs)
+    begin = time.perf_counter()
+    outcomes = pipeline.run_all(workers)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise SystemExit(f"nipype: {outcomes[0]}")
+    return (time.perf_counter() - begin) / len(jobs)
+
+
+def harmonize(bids: Path, caps: Path, folder: Path, engine: str, workers: int) -> tuple[float, str]:
+    """Run a command; return the seconds a visit takes and the driver's memory as it goes."""
+    events = folder / f"{caps.name}-{time.monotonic_ns()}.json"
+    command = [sys.executable, str(STAND_IN), "harmonize", str(bids), str(caps)]
+    command += ["--segmentation", "none", "--engine", engine, "--workers", str(workers)]
+    command += ["--dashboard", "127.0.0.1:0", "--log-json", str(events)]
+    memory: list[tuple[int, int]] = []
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
+        driver = psutil.Process(run.pid)
+        while run.poll() is None:
+            try:
+                memory.append((count(events), driver.memory_info().rss))
+            except psutil.Error:
+                break
+            time.sleep(0.5)
+    if run.returncode != 0:
+        raise SystemExit(f"harmonize --engine {engine} ended with {run.returncode}")
+    if not events.is_file():
+        return 0.0, ""
+    return pace(events), at_quarters(memory, count(events))
+
+
+def count(events: Path) -> int:
+    """Return how many visits have ended."""
+    return events.read_text().count('"visit ended"') if events.is_file() else 0
+
+
+def pace(events: Path) -> float:
+    """Return the seconds a visit takes between the first and the last that ended."""
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    times = [line["time"] for line in lines if line["event"] == "visit ended"]
+    first, last = (time_of(times[index]) for index in (0, -1))
+    return (last - first) / (len(times) - 1)
+
+
+def time_of(text: str) -> float:
+    """Return a moment in seconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def at_quarters(memory: list[tuple[int, int]], total: int) -> str:
+    """Return the memory in MB when a quarter, a half… of the visits had ended."""
+    found = []
+    for quarter in (0.25, 0.5, 0.75, 1.0):
+        reached = [used for ended, used in memory if ended >= quarter * total]
+        found.append(f"{reached[0] / 1e6:.0f}" if reached else "?")
+    return ", ".join(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A whole warehouse: thousands of visits in weeks, on one machine or a cluster, unattended."""

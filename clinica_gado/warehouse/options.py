@@ -1,0 +1,80 @@
+"""The options of `clinica-gado harmonize` as what the library takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clinica_gado.doctor.machine import memory_bytes
+from clinica_gado.warehouse.engine import (
+    EngineError,
+    EngineOptions,
+    local_threads,
+    local_workers,
+)
+from clinica_gado.warehouse.harmonize import Plan
+from clinica_gado.warehouse.shards import parse_shard
+from clinica_gado.warehouse.visit_process import Limits
+
+MEMORY_SHARE = 0.9
+"""Of this machine's memory that visits may take together."""
+
+
+def read_plan(options: dict[str, Any]) -> Plan:
+    """Turn the command line's options into a plan.
+
+    Raises
+    ------
+    EngineError, SelectionError
+        They contradict each other, or cannot be read.
+    """
+    engine = _read_engine(options)
+    return Plan(
+        engine=engine,
+        limits=_read_limits(options, engine),
+        shard=None if options["shard"] is None else parse_shard(options["shard"]),
+        retry_failed=options["retry_failed"],
+        limit=options["limit"],
+        since=options["since"],
+        log_json=options["log_json"],
+    )
+
+
+def _read_engine(options: dict[str, Any]) -> EngineOptions:
+    name, address = options["name"], options["address"]
+    if address is not None and name != "local":
+        raise EngineError(f"--scheduler and --engine {name} exclude each other: give one.")
+    if name == "processes" and options["gpu_workers"]:
+        raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    return EngineOptions(
+        name=name if address is None else "scheduler",
+        workers=options["workers"],
+        gpu_workers=options["gpu_workers"],
+        threads=options["threads"],
+        slurm=options["slurm"],
+        address=address,
+        dashboard=options["dashboard"],
+    )
+
+
+def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:
+    threads, memory = _shares(engine)
+    given = options["memory_gb"]
+    return Limits(
+        timeout_s=60 * options["timeout"],
+        memory_bytes=memory if given is None else int(given * 1e9),
+        attempts=options["attempts"],
+        threads=engine.threads or threads,
+    )
+
+
+def _shares(engine: EngineOptions) -> tuple[int, int]:
+    """Return the threads and the memory in bytes of each visit, where nothing was asked for."""
+    if engine.name == "scheduler":
+        return 1, 0
+    if engine.name == "slurm":
+        from clinica_gado.warehouse.slurm import read_jobs
+
+        kind = read_jobs(engine.slurm)["cpu"]
+        return kind.threads, kind.memory_bytes
+    share = MEMORY_SHARE * memory_bytes()[0] / local_workers(engine)
+    return local_threads(engine), int(share)

@@ -1,0 +1,107 @@
+"""At most one process holds a claim; one whose owner is gone is free again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from clinica_gado.errors import OutputError
+from clinica_gado.warehouse import claims
+from clinica_gado.warehouse.claims import hold, list_claims, take_claim
+
+
+def change_owner(folder, **changes):
+    path = folder / "visit.claim"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def ended_process():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_of_many_that_try_at_once_one_gets_it(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda n: take_claim(tmp_path, "visit", f"run-{n}"), range(64)))
+    assert sum(claim is not None for claim in found) == 1
+
+
+def test_of_many_that_take_over_from_a_dead_one_one_gets_it(tmp_path):
+    take_claim(tmp_path, "visit", "dead")
+    change_owner(tmp_path, pid=ended_process())
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda n: take_claim(tmp_path, "visit", f"run-{n}"), range(64)))
+    assert sum(claim is not None for claim in found) == 1
+
+
+def test_it_is_free_after_its_block(tmp_path):
+    with take_claim(tmp_path, "visit", "one").held():
+        assert take_claim(tmp_path, "visit", "other") is None
+        assert list(list_claims(tmp_path)) == ["visit"]
+    assert take_claim(tmp_path, "visit", "other") is not None
+
+
+def test_attempts_are_counted_in_one_run_alone(tmp_path):
+    take_claim(tmp_path, "visit", "run")
+    change_owner(tmp_path, pid=ended_process())
+    assert take_claim(tmp_path, "visit", "run").owner.attempt == 2
+    change_owner(tmp_path, pid=ended_process())
+    assert take_claim(tmp_path, "visit", "another").owner.attempt == 1
+
+
+def test_a_later_process_of_the_same_number_is_not_the_owner(tmp_path):
+    take_claim(tmp_path, "visit", "run")
+    change_owner(tmp_path, born=1.0)
+    assert take_claim(tmp_path, "visit", "run") is not None
+
+
+def test_one_of_another_machine_is_free_after_its_lease(tmp_path):
+    take_claim(tmp_path, "visit", "run")
+    change_owner(tmp_path, host="elsewhere", pid=ended_process())
+    assert take_claim(tmp_path, "visit", "other", lease_s=100) is None
+    long_ago = time.time() - 101
+    os.utime(tmp_path / "visit.claim", (long_ago, long_ago))
+    assert list_claims(tmp_path, lease_s=100) == {}
+    assert take_claim(tmp_path, "visit", "other", lease_s=100) is not None
+
+
+def test_one_that_is_being_written_is_taken_for_held(tmp_path):
+    (tmp_path / "visit.claim").touch()
+    assert take_claim(tmp_path, "visit", "run") is None
+
+
+def test_it_is_renewed_while_it_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "HEARTBEAT_S", 0.01)
+    with take_claim(tmp_path, "visit", "run").held():
+        path = tmp_path / "visit.claim"
+        os.utime(path, (1, 1))
+        deadline = time.monotonic() + 30
+        while path.stat().st_mtime == 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert path.stat().st_mtime > 1
+
+
+def test_what_another_one_took_over_stays(tmp_path):
+    claim = take_claim(tmp_path, "visit", "slow")
+    with claim.held():
+        change_owner(tmp_path, **vars(replace(claim.owner, run="quick", token="other")))
+    assert list_claims(tmp_path)["visit"].run == "quick"
+
+
+def test_waiting_for_one_ends(tmp_path):
+    with hold(tmp_path, "lock", "one") as first, hold(tmp_path, "lock", "two", 0.05) as second:
+        assert (first, second) == (True, False)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_words(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Cannot write"):
+        take_claim(tmp_path / "file" / "claims", "visit", "run")

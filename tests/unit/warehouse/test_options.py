@@ -1,0 +1,135 @@
+"""The options of harmonize: what they become, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from clinica_gado.bids import Visit
+from clinica_gado.commands.harmonize import cli
+from clinica_gado.errors import OutputError
+from clinica_gado.pipelines.t1_gado_removal.cli import cli as removal
+from clinica_gado.warehouse import engine as engine_module
+from clinica_gado.warehouse import options as options_module
+from clinica_gado.warehouse.engine import EngineError, EngineOptions, start_engine
+from clinica_gado.warehouse.options import read_plan
+from clinica_gado.warehouse.progress import open_event_log, show_progress
+from clinica_gado.warehouse.shards import Shard
+
+SLURM = """
+[cpu]
+jobs = 3
+queue = "main"
+cores = 8
+memory = "32GB"
+processes = 4
+"""
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    for module in (engine_module, options_module):
+        monkeypatch.setattr(module, "memory_bytes", lambda: (10e9, 5e9))
+    monkeypatch.setattr(engine_module, "allowed_cpus", lambda: 8)
+
+
+def plan_of(*arguments):
+    context = cli.make_context("harmonize", [".", ".", *arguments])
+    return read_plan(context.params)
+
+
+def test_as_many_visits_as_memory_holds_share_the_machine():
+    plan = plan_of()
+    assert (plan.limits.threads, plan.limits.memory_bytes) == (2, 3_000_000_000)
+    assert (plan.engine.name, plan.limits.timeout_s) == ("local", 3 * 3600)
+
+
+def test_what_is_asked_for_is_taken():
+    plan = plan_of(
+        *("--workers", "4", "--threads", "1", "--memory-gb", "0", "--shard", "2/3", "--limit", "7"),
+        *("--timeout", "0.5", "--attempts", "1", "--retry-failed", "--since", "2026-01-31"),
+    )
+    assert (plan.limits.memory_bytes, plan.limits.timeout_s, plan.limits.attempts) == (0, 30, 1)
+    assert (plan.shard, plan.limit, plan.retry_failed) == (Shard(2, 3), 7, True)
+    assert plan.since.isoformat() == "2026-01-31T00:00:00"
+
+
+def test_jobs_of_slurm_share_their_cores_and_memory(tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    toml = tmp_path / "jobs.toml"
+    toml.write_text(SLURM)
+    plan = plan_of("--engine", "slurm", "--slurm-options", str(toml))
+    assert (plan.limits.threads, plan.limits.memory_bytes) == (2, 8_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[cpu]\njobs = 1\ncores = 2", "does not say memory"),
+        ("[cpus]\njobs = 1", r"must have a table \[cpu\]"),
+        ("jobs = ", "cannot be read as TOML"),
+    ],
+)
+def test_wrong_descriptions_of_jobs_are_told(tmp_path, text, words):
+    pytest.importorskip("dask_jobqueue")
+    toml = tmp_path / "jobs.toml"
+    toml.write_text(text)
+    with pytest.raises(EngineError, match=words):
+        plan_of("--engine", "slurm", "--slurm-options", str(toml))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--engine", "processes", "--scheduler", "tcp://127.0.0.1:1"],
+        ["--engine", "processes", "--gpu-workers", "1"],
+    ],
+)
+def test_options_that_exclude_each_other_are_told(arguments):
+    with pytest.raises(EngineError):
+        plan_of(*arguments)
+
+
+def test_without_dask_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "clinica_gado.warehouse.dask_engine", None)
+    with pytest.raises(EngineError, match=r"clinica-gado\[warehouse\].*--engine processes"):
+        start_engine(EngineOptions("local"), tmp_path)
+
+
+def test_options_of_a_visit_are_those_of_clinica_run():
+    shared = {parameter.name for parameter in removal.params} - {"n_procs", "working_directory"}
+    assert shared <= {parameter.name for parameter in cli.params}
+    text = CliRunner().invoke(cli, ["--help"]).output
+    assert "--input-filter" in text
+    assert "--working_directory" not in text
+
+
+def test_events_have_ids_and_no_path(tmp_path):
+    path = tmp_path / "events.json"
+    with open_event_log(path) as log:
+        log.add("visit ended", Visit("sub-01", "ses-M000"), status="done")
+    (line,) = path.read_text().splitlines()
+    event = json.loads(line)
+    assert event.pop("time")
+    assert event == {
+        "event": "visit ended",
+        "participant_id": "sub-01",
+        "session_id": "ses-M000",
+        "status": "done",
+    }
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(OutputError, match="Cannot write"), open_event_log(tmp_path):
+        pass
+
+
+def test_progress_tells_how_far_and_how_fast(caplog):
+    caplog.set_level("INFO", "clinica_gado")
+    with show_progress(4) as progress:
+        progress.add(failed=False)
+        progress.add(failed=True)
+    assert "[2/4] 1 failed;" in caplog.text
+    assert "visits a minute" in caplog.text
