@@ -12,7 +12,7 @@ from clinica_gado.console import show_messages
 
 VERBS = {
     "run": "Run this package's pipelines, as `clinica run` does.",
-    "harmonize": "Treat a whole warehouse, here or on a cluster; go on where it stopped.",
+    "harmonize": "Treat a whole warehouse, here or on a cluster.",
     "status": "Show how far a warehouse is, and why visits failed.",
     "doctor": "Look at what is installed, and say what is missing.",
     "models": "List, check and convert model bundles.",
