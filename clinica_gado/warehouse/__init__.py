@@ -1,0 +1,1 @@
+"""What a hospital runs over its whole warehouse."""
