@@ -13,7 +13,8 @@ from clinica_gado.console import show_messages
 VERBS = {
     "run": "Run this package's pipelines, as `clinica run` does.",
     "doctor": "Look at what is installed, and say what is missing.",
-    "export": "Make a CAPS of T1w without contrast, real or synthetic, for Clinica and ClinicaDL.",
+    "detect": "Tell which T1w hold gadolinium, and which ones to look at.",
+    "export": "Write T1w without contrast as a CAPS for Clinica and ClinicaDL.",
     "models": "List, check and convert model bundles.",
     "train": "Train a model on real pairs and simulated heads.",
     "report": "Write the quality report of a run, or its pages as PDF or PNG.",

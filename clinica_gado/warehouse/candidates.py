@@ -77,7 +77,9 @@ def _reference(folder: Path, visit: Visit, _: Mapping[str, str]) -> Candidate | 
     session = visit.session_id.removeprefix("ses-")
     own = {p: s for p, s in found.items() if parse_name(p.name).get("ses") == session}
     image = _only(list(own), visit)
-    return image and Candidate(visit, REAL, image, own[image], flags_in(own[image]))
+    if image is None:
+        return None
+    return Candidate(visit, REAL, image, own[image], flags_in(own[image]))
 
 
 def _clinica(folder: Path, visit: Visit, contrasts: Mapping[str, str]) -> Candidate | None:
