@@ -21,7 +21,7 @@ from clinica_gado.detection.placing import place_on_template
 from clinica_gado.detection.verdict import decide, with_dicom_fields
 from clinica_gado.errors import InputImageError, SelectionError
 from clinica_gado.files import read_table, sha256_of, write_tsv
-from clinica_gado.outcomes import failure
+from clinica_gado.outcomes import failure, write_failures
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume
 
@@ -73,7 +73,7 @@ def detect(request: DetectionRequest) -> int:
     listing = list_visits(request.bids, request.visits_tsv)
     candidates, problems = _candidates(request, listing)
     logger.info("Looking at %d T1w of %s.", len(candidates), request.bids)
-    rows = [_row_of_problem(problem) for problem in problems]
+    rows: list[dict[str, Any]] = []
     for number, candidate in enumerate(candidates, start=1):
         row = _row(candidate, request, kept)
         rows.append(row)
@@ -83,7 +83,9 @@ def detect(request: DetectionRequest) -> int:
             _write(request.output, [*rows, *earlier.values()])
         logger.info("%d/%d %s", number, len(candidates), _in_words(row))
     _write(request.output, rows)
-    failed = sum(bool(row["failure"]) for row in rows)
+    # What is no T1w of a visit cannot be in a table that `--contrast-tsv` reads.
+    beside = request.output.with_name(f"{request.output.stem}_failures.tsv")
+    failed = write_failures(beside, [], problems) + sum(bool(row["failure"]) for row in rows)
     review = sum(bool(row["review"]) for row in rows)
     logger.info("%s: %d T1w, %d to review, %d failed.", request.output, len(rows), review, failed)
     return failed
@@ -208,16 +210,6 @@ def _pictures(rows: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Pi
         )
         for filename, row in rows.items()
         if row["classifier_sha256"] == SHA256 and row["probability"] is not None
-    }
-
-
-def _row_of_problem(problem: Problem) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    return row | {
-        **problem.visit._asdict(),
-        "filename": problem.filename or None,
-        "contrast": Contrast.UNKNOWN.value,
-        "failure": problem.reason,
     }
 
 

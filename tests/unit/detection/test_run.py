@@ -108,6 +108,18 @@ def test_clinica_run_reads_the_table(request_: DetectionRequest) -> None:
     assert chosen == {"sub-1", "sub-3", "sub-5"}
 
 
+def test_a_file_that_is_no_t1w_is_listed_beside(
+    request_: DetectionRequest, add: Callable[..., Path]
+) -> None:
+    path = add("sub-1", "", "dark")
+    path.with_name("sub-9_ses-M000_run-2_T1w.nii.gz").touch()
+    assert detect(request_) == 2
+    beside = pd.read_csv(request_.output.with_name("contrast_failures.tsv"), sep="\t")
+    assert "sub-9_ses-M000_run-2" in beside["filename"][0]
+    assert len(table(request_)) == 5
+    select(request_.bids, contrast_tsv=request_.output)
+
+
 def test_a_second_run_looks_only_at_what_failed_or_changed(
     request_: DetectionRequest, looked_at: list[str], add: Callable[..., Path]
 ) -> None:

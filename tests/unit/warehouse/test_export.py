@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ def test_exporting_again_writes_no_file_anew(caps: Path, output: Path) -> None:
     assert files_of(output) == before
 
 
-def test_a_changed_image_is_exported_again(caps: Path, output: Path, add_image) -> None:
+def test_a_changed_image_is_exported_again(caps: Path, output: Path, add_image: Any) -> None:
     export(ExportRequest(caps, output))
     name = f"t1_gado_removal/preprocessing/sub-A_ses-M000_{SPACE}_desc-Reference_res-1x1x1_T1w"
     add_image("sub-A/ses-M000", f"{name}.nii.gz", 7.0)
@@ -119,7 +120,7 @@ def test_an_image_without_its_sidecar_is_half_made(caps: Path, output: Path) -> 
 
 
 def test_a_reference_of_another_session_is_not_the_visits(
-    caps: Path, output: Path, add_image
+    caps: Path, output: Path, add_image: Any
 ) -> None:
     name = f"sub-B_ses-M006_{SPACE}_desc-Reference_res-1x1x1_T1w.nii.gz"
     add_image("sub-B/ses-M000", f"t1_gado_removal/preprocessing/{name}")
@@ -129,7 +130,7 @@ def test_a_reference_of_another_session_is_not_the_visits(
 
 @pytest.mark.parametrize(("contrast", "visits"), [("nce", 3), ("ce", 2), ("unknown", 2)])
 def test_an_image_of_clinica_counts_when_it_is_known_to_have_no_contrast(
-    caps: Path, output: Path, add_image, contrast: str, visits: int
+    caps: Path, output: Path, add_image: Any, contrast: str, visits: int
 ) -> None:
     name = f"t1_linear/sub-C_ses-M000_run-01_{SPACE}_desc-Crop_res-1x1x1_T1w.nii.gz"
     add_image("sub-C/ses-M000", name)
