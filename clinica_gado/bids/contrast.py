@@ -30,6 +30,8 @@ class Source(Enum):
     SIDECAR = "sidecar"
     CONTRAST_TSV = "contrast-tsv"
     PAIRS_TSV = "pairs-tsv"
+    DICOM = "dicom"
+    IMAGE = "image"
     COMPANION = "companion"
     NONE = "none"
 

@@ -15,6 +15,8 @@ VERBS = {
     "harmonize": "Treat a whole warehouse, here or on a cluster.",
     "status": "Show how far a warehouse is, and why visits failed.",
     "doctor": "Look at what is installed, and say what is missing.",
+    "detect": "Tell which T1w hold gadolinium, and which ones to look at.",
+    "export": "Write T1w without contrast as a CAPS for Clinica and ClinicaDL.",
     "models": "List, check and convert model bundles.",
     "train": "Train a model on real pairs and simulated heads.",
     "report": "Write the quality report of a run, or its pages as PDF or PNG.",

@@ -1,0 +1,107 @@
+"""Does `clinica-gado detect` tell gadolinium by the image alone? ROC, doubt and errors.
+
+    python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] --keep FOLDER [--caps CAPS]
+
+Simulated draws of heads 17-20, which nothing was trained or built on; the interval of the area
+under the ROC curve is the 2.5th to 97.5th percentile of 2000 samples of heads with replacement.
+Real images of the validation and plain participants, placed as `detect` places them; with `--caps`,
+also as t1-gado-removal registered them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from clinica_gado.detection.cases import (
+    ENHANCED,
+    placed_cases,
+    registered_cases,
+    simulated_cases,
+)
+from clinica_gado.detection.classifier import load_classifier
+from clinica_gado.errors import InputImageError
+from clinica_gado.files import read_table
+
+SHARED = Path(__file__).parents[2] / "shared"
+HEADS, ANATOMIES, PAIRS = range(17, 21), 2, 13
+SAMPLES = 2000
+
+
+def main() -> None:
+    """Print what is measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("labelmaps", type=Path, nargs="?", default=SHARED / "labelmaps")
+    parser.add_argument("real", type=Path, nargs="?", default=SHARED / "real")
+    parser.add_argument("--keep", type=Path, required=True, help="Folder that keeps the profiles.")
+    parser.add_argument("--caps", type=Path, help="CAPS with registered pairs.")
+    options = parser.parse_args()
+    simulated = judged(simulated_cases(options.labelmaps, HEADS, ANATOMIES, PAIRS, options.keep))
+    report_simulated(simulated)
+    people = read_table(options.real / "participants.tsv", ("participant_id", "split"))
+    tested = people.loc[people["split"].isin(["validation", "plain"]), "participant_id"]
+    report_real("placed", judged(placed_cases(options.real, tested, options.keep)))
+    if options.caps is not None:
+        there = [who for who in tested if (options.caps / "subjects" / who).is_dir()]
+        report_real("registered", judged(registered_cases(options.caps, there, options.keep)))
+
+
+def judged(cases: pd.DataFrame) -> pd.DataFrame:
+    """Add the probability and the state that the shipped classifier gives to each case."""
+    classifier = load_classifier()
+    rows = []
+    for numbers in cases.to_dict("records"):
+        try:
+            picture = classifier.judge(numbers)
+            rows.append((picture.probability, picture.contrast.value))
+        except InputImageError:
+            rows.append((0.5, "unknown"))
+    found = pd.DataFrame(rows, columns=["probability", "picture"], index=cases.index)
+    return cases.join(found)
+
+
+def area(cases: pd.DataFrame) -> float:
+    """Return the area under the ROC curve."""
+    is_enhanced = cases["contrast"] == ENHANCED
+    first, second = cases.loc[is_enhanced, "probability"], cases.loc[~is_enhanced, "probability"]
+    return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
+
+
+def report_simulated(cases: pd.DataFrame) -> None:
+    """Print the area with its interval, and what is said of the images."""
+    rng, groups = np.random.default_rng(0), [part for _, part in cases.groupby("group")]
+    samples = [
+        area(pd.concat([groups[n] for n in rng.integers(len(groups), size=len(groups))]))
+        for _ in range(SAMPLES)
+    ]
+    low, high = np.percentile(samples, (2.5, 97.5))
+    print(f"{len(cases)} simulated images: AUC {area(cases):.4f} [{low:.4f}, {high:.4f}]")
+    for name, part in (
+        ("all", cases),
+        ("head", cases[~cases["brain_only"]]),
+        ("brain only", cases[cases["brain_only"]]),
+        *cases.groupby("sequence"),
+        *cases.groupby("group"),
+    ):
+        print(f"  {name}: AUC {area(part):.4f}, {in_words(part)}")
+
+
+def in_words(cases: pd.DataFrame) -> str:
+    """Count what is left open and what is wrong."""
+    is_open = cases["picture"] == "unknown"
+    wrong = ~is_open & (cases["picture"] != cases["contrast"])
+    return f"{len(cases)} images, {is_open.sum()} in doubt, {wrong.sum()} wrong"
+
+
+def report_real(name: str, cases: pd.DataFrame) -> None:
+    """Print every real image."""
+    print(f"real, {name}: {in_words(cases)}")
+    print(cases[["image", "contrast", "picture", "probability"]].to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
