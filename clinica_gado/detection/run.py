@@ -13,7 +13,7 @@ import pandas as pd
 from clinica_gado.bids import Contrast, Evidence, Job, list_visits
 from clinica_gado.bids.assessment import AssessedImage, Assessor
 from clinica_gado.bids.contrast_table import ContrastTable, read_contrast_table
-from clinica_gado.bids.images import DatasetReader, BidsImage
+from clinica_gado.bids.images import BidsImage, DatasetReader
 from clinica_gado.bids.visits import Problem, VisitListing, list_in_words
 from clinica_gado.caps import linear_paths, read_sidecar, removal_paths
 from clinica_gado.detection.classifier import SHA256, Picture, judge_image, load_classifier
