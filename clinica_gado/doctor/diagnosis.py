@@ -30,7 +30,12 @@ def examine(caps: Path, tpm: Path | None = None) -> Diagnosis:
             software.antspyx(),
             software.ants_programs(),
         ],
-        "Models and resources": [*shipped.models(), shipped.templates(), shipped.atlas()],
+        "Models and resources": [
+            *shipped.models(),
+            shipped.templates(),
+            shipped.atlas(),
+            shipped.contrast_classifier(),
+        ],
         "Tissue segmentation": [
             *segmentation.spm(tpm),
             segmentation.builtin(),

@@ -53,12 +53,19 @@ def atlas() -> Finding:
     return _resources("tissue atlas", SHA256)
 
 
-def _resources(name: str, expected: dict[str, str]) -> Finding:
+def contrast_classifier() -> Finding:
+    """Verify the classifier of `detect`; the main job runs without it."""
+    from clinica_gado.detection.classifier import FILENAME, SHA256
+
+    return _resources("contrast classifier", {FILENAME: SHA256}, needed=False)
+
+
+def _resources(name: str, expected: dict[str, str], *, needed: bool = True) -> Finding:
     folder = Path(str(files("clinica_gado.resources")))
     absent = [file for file in expected if not (folder / file).is_file()]
     if absent:
-        return Finding(name, "absent", ", ".join(absent), _REINSTALL, needed=True)
+        return Finding(name, "absent", ", ".join(absent), _REINSTALL, needed=needed)
     altered = [file for file, digest in expected.items() if sha256_of(folder / file) != digest]
     if altered:
-        return Finding(name, "wrong", f"altered: {', '.join(altered)}", _REINSTALL, needed=True)
-    return Finding(name, "ok", f"{len(expected)} files, verified by sha256", needed=True)
+        return Finding(name, "wrong", f"altered: {', '.join(altered)}", _REINSTALL, needed=needed)
+    return Finding(name, "ok", f"{len(expected)} files, verified by sha256", needed=needed)

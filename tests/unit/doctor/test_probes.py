@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from clinica_gado.detection import classifier
 from clinica_gado.doctor import machine, shipped, software
 from clinica_gado.errors import BundleError
 from clinica_gado.models import bundle as bundles
@@ -60,6 +61,10 @@ def test_the_pipeline_is_registered_with_clinica_or_not(monkeypatch):
 def test_shipped_resources_are_verified(monkeypatch):
     assert shipped.atlas().state == "ok"
     assert shipped.templates().state == "ok"
+    assert shipped.contrast_classifier().state == "ok"
+    monkeypatch.setattr(classifier, "SHA256", "0" * 64)
+    assert shipped.contrast_classifier().state == "wrong"
+    assert not shipped.contrast_classifier().blocks
     monkeypatch.setitem(templates.SHA256, "template_head_T1w.nii.gz", "0" * 64)
     assert shipped.templates().state == "wrong"
     monkeypatch.setitem(templates.SHA256, "another.nii.gz", "0" * 64)
