@@ -10,7 +10,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.argument("bids", type=_FOLDER)
 @click.option(
     "-o",
@@ -21,7 +21,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="The table, for --contrast-tsv of `clinica run`; read again to go on where it stopped.",
 )
 @click.option("--caps", type=_FOLDER, help="Take the t1-linear images that it holds.")
-@click.option("-tsv", "--visits-tsv", type=_FILE, help="Only the visits that it lists.")
+@click.option(
+    "-tsv", "--subjects_sessions_tsv", "visits_tsv", type=_FILE, help="Only the visits it lists."
+)
 @click.option("--contrast-tsv", type=_FILE, help="What is known already, such as a reviewed table.")
 @click.option(
     "--only-unknown", is_flag=True, help="Do not look at images whose metadata say something."

@@ -9,7 +9,7 @@ import click
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.argument("caps", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("output", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--reviews", type=_FILE, help="Reviews that the report saved: rejected visits go.")

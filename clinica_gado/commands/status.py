@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(context_settings={"show_default": True, "max_content_width": 100})
 @click.argument("caps", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--rebuild", is_flag=True, help="Make the ledger anew from what is in CAPS.")
 def cli(caps: Path, rebuild: bool) -> None:
