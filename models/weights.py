@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from clinica_gado.errors import BundleError
 from clinica_gado.files import atomic_path
@@ -90,7 +90,8 @@ def write_weights(path: Path, weights: Weights) -> None:
     """Write tensors as safetensors, atomically."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic_path(path) as partial:
-        save_file(contiguous, partial, metadata={"format": "pt"})
+        # Not by `save_file`: its files can be read by their owner alone, whatever the umask.
+        partial.write_bytes(save(contiguous, metadata={"format": "pt"}))
 
 
 def read_torch_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -111,6 +111,11 @@ def test_a_network_of_several_images_comes_back_with_its_inputs_in_order(
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
 
 
+def test_who_may_read_the_card_may_read_the_weights(folder) -> None:
+    modes = {path.name: path.stat().st_mode for path in folder.iterdir()}
+    assert modes["model.safetensors"] == modes["card.json"]
+
+
 def test_card_comes_back_as_it_was_with_its_unknown_keys(content) -> None:
     content["inputs"][0]["normalisation"] = {"rule": "zscore", "low": -1.0, "high": 3.0}
     content["reviewed_by"] = {"name": "someone"}
