@@ -217,6 +217,7 @@ def sort_out(
 
 
 def warn_of_low_space(caps: Path, n_visits: int) -> None:
+    """Say it before the first visit where the disk of CAPS may not hold the results of all."""
     needed, free = n_visits * MEGABYTES_PER_VISIT, shutil.disk_usage(caps).free // 2**20
     if needed > free:
         logger.warning(
@@ -228,6 +229,7 @@ def warn_of_low_space(caps: Path, n_visits: int) -> None:
 def write_provenance(
     folder: Path, settings: RemovalSettings, options: RunOptions, bundle: Bundle, started: str
 ) -> None:
+    """Write what decided a run: model, settings, checksums of the user's tables, versions."""
     content = {
         "Pipeline": PIPELINE,
         "Started": started,
