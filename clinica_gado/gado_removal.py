@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_f
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE, Outcome, failure
+from clinica_gado.predictors import load_predictor
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
@@ -31,7 +31,6 @@ from clinica_gado.provenance import INTENDED_USE, generated_by
 
 if TYPE_CHECKING:
     from clinica_gado.inference import Prediction, Predictor
-    from clinica_gado.models.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +49,8 @@ class RemovalSettings:
     overwrite : replace results that other settings made, and make the others again.
     """
 
+    pipeline: ClassVar[str] = PIPELINE
+
     bids: Path
     caps: Path
     model: str | None = None
@@ -60,37 +61,21 @@ class RemovalSettings:
     native_space: bool = False
     overwrite: bool = False
 
-
-@lru_cache(maxsize=1)
-def load_predictor(model: str | None, device: str, precision: str, flips: str) -> Predictor:
-    """Load a bundle once per process.
-
-    Raises
-    ------
-    BundleError, DeviceError
-        The bundle is missing or altered, or the device is not there.
-    """
-    from clinica_gado.inference import Predictor
-
-    return Predictor(find_model(model), device=device, precision=precision, flips=flips)
-
-
-def find_model(model: str | None) -> Bundle:
-    """Return a bundle by id or folder, verified; None for the one shipped as default.
-
-    Raises
-    ------
-    BundleError
-        It is missing or altered.
-    """
-    from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
-
-    return load_bundle(default_bundle(PIPELINE) if model is None else find_bundle(model))
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as the provenance of a run states them."""
+        return {
+            "Device": self.device,
+            "Precision": self.precision,
+            "Flips": self.flips,
+            "Preprocessing": describe_options(self.linear),
+            "NativeSpace": self.native_space,
+        }
 
 
 def predictor_of(settings: RemovalSettings) -> Predictor:
     """Return the predictor that the settings ask for."""
-    return load_predictor(settings.model, settings.device, settings.precision, settings.flips)
+    compute = (settings.device, settings.precision, settings.flips)
+    return load_predictor(PIPELINE, settings.model, *compute)
 
 
 def make_request(job: Job, settings: RemovalSettings, model_sha256: str) -> dict[str, Any]:

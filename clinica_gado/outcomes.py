@@ -7,11 +7,11 @@ import logging
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from clinica_gado.bids import Job, Problem, Visit
+from clinica_gado.bids import Problem, Visit
 from clinica_gado.errors import GadoError
 from clinica_gado.files import write_json, write_tsv
 
@@ -20,6 +20,18 @@ logger = logging.getLogger(__name__)
 DONE, ALREADY_DONE, FAILED = "done", "already done", "failed"
 NOT_VALIDATED = "not validated: "
 """Begins the doubt about an image that its validation could not judge."""
+
+
+class Treated(Protocol):
+    """What a job of either pipeline tells of itself: its visit, and the image that names it."""
+
+    @property
+    def visit(self) -> Visit:
+        """The visit."""
+
+    @property
+    def source(self) -> Path:
+        """The image that outputs are named after."""
 
 
 class Outcome(NamedTuple):
@@ -39,7 +51,7 @@ class Outcome(NamedTuple):
         return f"{self.visit}: {self.status}" + (f" ({details})" if details else "")
 
 
-def attempt(job: Job, step: Callable[[], tuple[str, ...]]) -> Outcome:
+def attempt(job: Treated, step: Callable[[], tuple[str, ...]]) -> Outcome:
     """Run a step of a visit; whatever it raises becomes that visit's outcome and no other's."""
     try:
         flags = step()
@@ -49,7 +61,7 @@ def attempt(job: Job, step: Callable[[], tuple[str, ...]]) -> Outcome:
     return Outcome(job.visit, job.source.name, DONE, "", tuple(flags))
 
 
-def failure(job: Job, error: Exception) -> Outcome:
+def failure(job: Treated, error: Exception) -> Outcome:
     """Return the outcome of a visit that an error ended, in one line."""
     if isinstance(error, GadoError):
         reason = str(error)
