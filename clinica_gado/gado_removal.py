@@ -15,9 +15,9 @@ import numpy as np
 
 from clinica_gado.bids import Job
 from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
-from clinica_gado.errors import GadoError, OutputError
+from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
-from clinica_gado.outcomes import ALREADY_DONE, Outcome, failure
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
 from clinica_gado.predictors import load_predictor
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
@@ -108,12 +108,7 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
     if settings.overwrite or sidecar is None or not paths.image.is_file():
         return False
     request = make_request(job, settings, model_sha256)
-    differing = [key for key, value in request.items() if sidecar.get(key) != value]
-    if differing:
-        raise OutputError(
-            f"{paths.image} was made with other settings ({', '.join(differing)} differ); "
-            "add --overwrite_outputs to replace it, or use another CAPS folder."
-        )
+    check_same_request(paths.image, sidecar, request)
     native = read_sidecar(paths.native_sidecar) or {}
     in_native_space = paths.native.is_file() and request.items() <= native.items()
     return in_native_space or not settings.native_space

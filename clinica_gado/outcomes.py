@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
 from clinica_gado.bids import Problem, Visit
-from clinica_gado.errors import GadoError
+from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,22 @@ def failure(job: Treated, error: Exception) -> Outcome:
     else:
         reason = f"unexpected {type(error).__name__}: {_one_line(error)}; please report it."
     return Outcome(job.visit, job.source.name, FAILED, reason)
+
+
+def check_same_request(image: Path, sidecar: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    """Check that a result was made of what is asked for now, by its sidecar.
+
+    Raises
+    ------
+    OutputError
+        It was made of something else, or by other settings.
+    """
+    differing = [key for key, value in request.items() if sidecar.get(key) != value]
+    if differing:
+        raise OutputError(
+            f"{image} was made with other settings ({', '.join(differing)} differ); "
+            "add --overwrite_outputs to replace it, or use another CAPS folder."
+        )
 
 
 def with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:

@@ -2,22 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clinica_gado.caps import AlignedPaths, PreparedPaths, read_sidecar
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.preprocessing.diffusion import read_adc
 from clinica_gado.preprocessing.grids import CROP_GRID
-from clinica_gado.preprocessing.linear import correct_bias, resample_to_grid
+from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
+from clinica_gado.preprocessing.linear import correct_bias, read_itk_affine, resample_to_grid
 from clinica_gado.preprocessing.rigid import Alignment, align_rigidly
+from clinica_gado.preprocessing.t1_linear import readable
 from clinica_gado.sequences import ADC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clinica_gado.preprocessing.images import Volume
+    from clinica_gado.bids import InputFile
 
 MIN_COVERAGE = 0.8
 """Share of the brain that an image must show; thin slabs of slices are no input for a network."""
+
+
+def prepare_sequence(
+    name: str, file: InputFile, source: Path, prepared: PreparedPaths, destination: AlignedPaths
+) -> None:
+    """Make sure that CAPS holds an image of a visit on the grid of its prepared T1w.
+
+    What an earlier run made of the very same files is kept.
+
+    Parameters
+    ----------
+    name : one of `clinica_gado.sequences`.
+    source, prepared : the T1w that leads, as acquired and as `prepare_linear` left it.
+
+    Raises
+    ------
+    InputImageError, RegistrationError, OutputError
+        One line that says what to do.
+    """
+    linear = read_sidecar(prepared.linear_sidecar) or {}
+    request = {
+        "ImageSha256": sha256_of(readable(file.path)),
+        "BValuesSha256": sha256_of(readable(file.b_values)) if file.b_values else None,
+        "LeadSha256": linear.get("SourceSha256"),
+        "Options": linear.get("Options"),
+    }
+    found = read_sidecar(destination.sidecar) or {}
+    if destination.image.is_file() and request.items() <= found.items():
+        return
+    destination.sidecar.unlink(missing_ok=True)
+    image = read_adc(file.path, file.b_values) if file.b_values else read_volume(file.path)
+    lead = read_volume(source)
+    moved, alignment = bring_sequence(name, image, lead, read_itk_affine(prepared.affine))
+    save_volume(moved, destination.image)
+    content = {"Description": f"{name} on the grid of the T1w of its visit", **request}
+    write_json(destination.sidecar, {**content, **_describe(alignment, file)})
+
+
+def _describe(alignment: Alignment, file: InputFile) -> dict[str, Any]:
+    made = {"ComputedFrom": "diffusion series and its b-values"} if file.b_values else {}
+    return {
+        **made,
+        "Alignment": alignment.origin,
+        "MutualInformation": round(alignment.mutual_information, 5),
+    }
 
 
 def bring_sequence(

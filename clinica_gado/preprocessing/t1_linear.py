@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from clinica_gado.caps import linear_paths, read_sidecar, removal_paths
+from clinica_gado.caps import REMOVAL, linear_paths, prepared_paths, read_sidecar
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path, sha256_of, write_json
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clinica_gado.bids import Visit
-    from clinica_gado.caps import RemovalPaths
+    from clinica_gado.caps import PreparedPaths
 
 logger = logging.getLogger(__name__)
 
@@ -68,19 +68,25 @@ class LinearOptions:
     seed: int = RANDOM_SEED
 
 
-def prepare_linear(source: Path, visit: Visit, caps: Path, options: LinearOptions) -> RemovalPaths:
+def prepare_linear(
+    source: Path, visit: Visit, caps: Path, options: LinearOptions, folder: str = REMOVAL
+) -> PreparedPaths:
     """Make sure that CAPS holds the preprocessed `source`, its affine and its sidecar.
 
     In this order: what an earlier run of this pipeline prepared from the very same file with the
     same options, the image of Clinica's t1-linear, a registration.
+
+    Parameters
+    ----------
+    folder : of the pipeline in the visit, see `prepared_paths`.
 
     Raises
     ------
     InputImageError, RegistrationError, ResourceError, OutputError
         One line that says what to do.
     """
-    paths = removal_paths(caps, source, visit)
-    source_sha256 = sha256_of(_readable(source))
+    paths = prepared_paths(caps, source, visit, folder)
+    source_sha256 = sha256_of(readable(source))
     request = {"SourceSha256": source_sha256, "Options": describe_options(options)}
     if _is_prepared(paths, request):
         return paths
@@ -93,7 +99,14 @@ def prepare_linear(source: Path, visit: Visit, caps: Path, options: LinearOption
     return paths
 
 
-def _readable(source: Path) -> Path:
+def readable(source: Path) -> Path:
+    """Return a path that can be opened.
+
+    Raises
+    ------
+    InputImageError
+        It cannot.
+    """
     try:
         with source.open("rb"):
             return source
@@ -130,7 +143,7 @@ def _checksum_of_template(template: Path | None) -> str:
     return load_user_template(template).sha256
 
 
-def _is_prepared(paths: RemovalPaths, request: dict[str, Any]) -> bool:
+def _is_prepared(paths: PreparedPaths, request: dict[str, Any]) -> bool:
     sidecar = read_sidecar(paths.linear_sidecar)
     complete = sidecar is not None and paths.linear.is_file() and paths.affine.is_file()
     return complete and sidecar is not None and request.items() <= sidecar.items()
@@ -197,7 +210,7 @@ def _detail(data: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _save(
-    paths: RemovalPaths,
+    paths: PreparedPaths,
     result: LinearResult,
     template: Template,
     native: Volume,

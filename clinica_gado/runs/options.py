@@ -114,6 +114,26 @@ class RemovalRunOptions(RunOptions):
         }
 
 
+@dataclass(frozen=True)
+class EnhancementRunOptions(RunOptions):
+    """What decides a run of t1-virtual-enhance beside the settings of each visit.
+
+    Attributes
+    ----------
+    assume_plain : see `InputRequest`.
+    """
+
+    assume_plain: bool = False
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Return the options as the provenance of a run states them, tables by their checksums."""
+        common = super().describe()
+        return {
+            **common,
+            "Selection": {**common["Selection"], "AssumePlain": self.assume_plain},
+        }
+
+
 def checksum(table: Path | None) -> str | None:
     """Return the SHA-256 of a user's table; None without one."""
     return None if table is None else sha256_of(table)

@@ -1,0 +1,144 @@
+"""What is measured on a visit of t1-virtual-enhance, and when it is measured again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhanced_paths
+from clinica_gado.evaluation.similarity import similarity_row
+from clinica_gado.outcomes import ALREADY_DONE
+from clinica_gado.report.build import write_report
+from clinica_gado.report.planes import layout_of
+from clinica_gado.validation.enhancement import (
+    CE,
+    SYNTHETIC,
+    T1W,
+    is_validated,
+    known_end,
+    measure_change,
+    measure_similarity,
+    validate_visit,
+)
+from clinica_gado.validation.tables import collect, write_enhancement_tables
+from clinica_gado.virtual_enhancement import PIPELINE, paths_of, synthesise
+
+SHAPE = (20, 20, 20)
+BRAIN = np.sqrt(((np.indices(SHAPE) - 9.5) ** 2).sum(axis=0)) < 8
+
+
+def images(gain=1.0):
+    before = np.random.default_rng(0).uniform(80, 120, SHAPE).astype(np.float32)
+    real = before.copy()
+    real[8:12, 8:12, 8:12] *= 2
+    return {T1W: before, SYNTHETIC: np.where(real > 120, 0.9 * real, real), CE: gain * real}
+
+
+def test_likeness_is_that_of_both_images_to_the_real_one():
+    found, given = measure_similarity(images(), BRAIN), images()
+    for role in (T1W, SYNTHETIC):
+        expected = similarity_row(given[role], given[CE], BRAIN)["psnr_db_as_is"]
+        assert found[role]["psnr_db_as_is"] == pytest.approx(expected, abs=1e-4)
+    assert found[SYNTHETIC]["psnr_db_as_is"] > found[T1W]["psnr_db_as_is"]
+
+
+def test_there_is_no_likeness_without_a_real_image():
+    given = images()
+    del given[CE]
+    assert measure_similarity(given, BRAIN) == {}
+
+
+def test_a_change_is_measured_in_shares_of_the_median_before():
+    before = np.full(SHAPE, 100, np.float32)
+    after = before.copy()
+    after[BRAIN & (np.indices(SHAPE)[0] < 10)] = 150
+    spread = np.full(SHAPE, 7, np.float32)
+    found = measure_change({T1W: before, SYNTHETIC: after}, BRAIN, spread)
+    assert found == {
+        "brightened_percent": pytest.approx(50),
+        "darkened_percent": 0,
+        "mean_change_percent": pytest.approx(25),
+        "median_uncertainty_percent": pytest.approx(7),
+    }
+
+
+@pytest.fixture
+def visit(make_job, make_bundle, use, settings):
+    """Return a visit whose synthetic image is there, and the checksum of its model."""
+    bundle, job = make_bundle("T1w", "FLAIR"), make_job("T1w", "FLAIR")
+    use(bundle)
+    synthesise(job, settings)
+    return job, bundle.sha256
+
+
+def test_a_visit_is_done_once_it_is_measured_too(visit, settings):
+    job, sha256 = visit
+    assert known_end(job, settings, sha256) is None
+    validate_visit(job, settings)
+    end = known_end(job, settings, sha256)
+    assert (end.status, end.flags) == (ALREADY_DONE, ("rotation of 60°",))
+    rows = layout_of(paths_of(job, settings).planes).read_text()
+    assert all(f'"{row}"' in rows for row in ("t1w", "synthetic", "ce", "change", "uncertainty"))
+
+
+def test_other_images_and_pictures_are_measured_again(visit, settings):
+    job, _ = visit
+    validate_visit(job, settings)
+    assert is_validated(job, settings)
+    paths = paths_of(job, settings)
+    picture = paths.planes.read_bytes()
+    paths.planes.write_bytes(b"of the amplified image")
+    assert not is_validated(job, settings)
+    paths.planes.write_bytes(picture)
+    real_enhanced_paths(settings.caps, job).image.write_bytes(paths.image.read_bytes())
+    assert not is_validated(job, settings)
+    validate_visit(job, settings)
+    measured = read_sidecar(paths.measures)["Similarity"][SYNTHETIC]
+    assert measured["mae_as_is"] == 0
+
+
+def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypatch):
+    job, _ = visit
+    validate_visit(job, settings)
+    seen = []
+
+    class Segmenter:
+        name = "counting"
+
+        def describe(self):
+            return {}
+
+        def segment(self, paths, save):
+            seen.extend(paths)
+            return {path: f"{path.name} broke." for path in paths}
+
+    monkeypatch.setattr(
+        "clinica_gado.validation.settings._find_segmenter",
+        lambda wanted, tpm: Segmenter() if wanted == "builtin" else None,
+    )
+    wanted = replace(settings, segmentation="builtin")
+    assert not is_validated(job, wanted)
+    with pytest.raises(Exception, match=r"broke\..*broke\."):
+        validate_visit(job, wanted)
+    assert len(seen) == 3
+    assert is_validated(job, settings)
+
+
+def test_tables_and_report_gather_the_visits(visit, make_job, settings):
+    validate_visit(visit[0], settings)
+    alone = make_job("T1w", "FLAIR", participant="sub-02", with_reference=False)
+    synthesise(alone, settings)
+    validate_visit(alone, settings)
+    folder = qc_folder(settings.caps, PIPELINE)
+    write_enhancement_tables(settings.caps, folder)
+    similarity = pd.read_csv(folder / "similarity.tsv", sep="\t")
+    assert list(similarity.participant_id) == ["sub-01"] * 2
+    assert list(similarity.image) == [T1W, SYNTHETIC]
+    assert len(collect(settings.caps, ENHANCEMENT).contrast) == 2
+    report = write_report(settings.caps, PIPELINE).read_text(encoding="utf-8")
+    assert "uncertainty" in report
+    assert "T1w-nce" not in report
+    assert "with a real image to compare with" in report
