@@ -60,6 +60,8 @@ class EnhancementSettings:
     amplify : give the routine contrast-enhanced T1w the place of the low dose.
     repeat : how many times to amplify, each time what the last one made.
     segmentation, tpm : see `ValidationSettings`.
+    lesions, enhancing_labels : see `LesionSource`, in the world of the first input; None for those
+        that lie in the dataset, if any.
     overwrite : replace results that other settings made, and make the others again.
     """
 
@@ -76,6 +78,8 @@ class EnhancementSettings:
     repeat: int = 1
     segmentation: str = "none"
     tpm: Path | None = None
+    lesions: Path | None = None
+    enhancing_labels: tuple[int, ...] = (3, 4)
     overwrite: bool = False
 
     @property

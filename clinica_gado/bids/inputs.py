@@ -178,10 +178,10 @@ class _Chooser:
             found = self._choose_one(name)
             if found is not None:
                 files[name] = found
-        self._leave_other_t1w_alone()
-        missing = tuple(name for name in self._request.names if name not in files)
         wanted = self._request.reference
         reference = self._choose_one(wanted) if wanted is not None else None
+        self._leave_other_t1w_alone()
+        missing = tuple(name for name in self._request.names if name not in files)
         return InputJob(
             *(self._folder.visit, files, missing, self._folder.cross_sectional),
             reference=None if reference is None else reference.path,

@@ -18,6 +18,7 @@ from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import FAILED
 from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.validation.enhanced_lesions import labels_path, measure_lesions, read_labels
 from clinica_gado.validation.measures import DIGITS
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import (
@@ -126,14 +127,18 @@ def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
     # Images amplified and not share the picture.
     if sidecar.get("PlanesSha256") != sha256_of(paths.planes):
         return False
-    return _request(image_paths(job, settings)).items() <= sidecar.items()
+    return _request(job, settings).items() <= sidecar.items()
 
 
-def _request(files: dict[str, Path]) -> dict[str, Any]:
+def _request(job: InputJob, settings: EnhancementSettings) -> dict[str, Any]:
+    """Return what the measures and the picture are made of: definitions, and files by checksum."""
+    files, labels = image_paths(job, settings), labels_path(job, settings)
     segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
     maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
     images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
-    return {"Definition": {"Version": VERSION}, **images, **maps}
+    lesions = {} if labels is None else {"LabelsSha256": sha256_of(labels)}
+    definition = {"Version": VERSION, "EnhancingLabels": list(settings.enhancing_labels)}
+    return {"Definition": definition, **images, **maps, **lesions}
 
 
 def _measure(job: InputJob, settings: EnhancementSettings) -> None:
@@ -144,14 +149,21 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     images = {role: read_volume(path).data for role, path in files.items()}
     brain = read_brain(paths)
     spread = read_volume(paths.uncertainty).data if paths.uncertainty.is_file() else None
+    labels = read_labels(job, settings)
+    lesions = {}
+    if labels is not None:
+        lesions = measure_lesions(images, labels, settings.enhancing_labels, brain, T1W)
     content = {
         "Description": "Measures on the images of a visit, on the template grid",
         "Images": {
             role: path.relative_to(paths.image.parent).as_posix() for role, path in files.items()
         },
-        **_request(files),
+        **_request(job, settings),
         "Similarity": measure_similarity(images, brain),
-        "Contrast": measure_change(images, brain, spread),
+        "Contrast": {
+            **measure_change(images, brain, spread),
+            **{name: _number(value) for name, value in lesions.items()},
+        },
         "Flags": [],
     }
     found = {role: read_maps(path) for role, path in files.items()}

@@ -91,6 +91,20 @@ _option = cli_param.option.option
     show_default="SPM's own",
     help="Tissue probability map for SPM.",
 )
+@_option(
+    "--lesions",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    show_default="BIDS/derivatives/lesions",
+    help="Lesion labels sub-X/ses-Y/anat/*_dseg.nii.gz, drawn on the T1w.",
+)
+@_option(
+    "--enhancing-label",
+    "enhancing_labels",
+    type=int,
+    multiple=True,
+    default=(3, 4),
+    help="Label of enhancing lesion; repeatable.",
+)
 @cli_param.option_group.common_pipelines_options
 @cli_param.option.subjects_sessions_tsv
 @cli_param.option.working_directory

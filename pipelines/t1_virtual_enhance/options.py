@@ -31,6 +31,8 @@ def read_options(options: dict[str, Any]) -> tuple[EnhancementSettings, Enhancem
         linear=LinearOptions(options["preprocessing"], _path(options["template"])),
         amplify=options["amplify"],
         repeat=options["repeat"],
+        lesions=_path(options["lesions"]),
+        enhancing_labels=tuple(options["enhancing_labels"]),
         overwrite=options["overwrite_outputs"],
     )
     run_options = EnhancementRunOptions(

@@ -9,10 +9,15 @@ import pandas as pd
 import pytest
 
 from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhanced_paths
+from clinica_gado.evaluation import lesion_contrast as lesion_contrast_module
+from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
 from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.outcomes import ALREADY_DONE
 from clinica_gado.report.build import write_report
 from clinica_gado.report.planes import layout_of
+from clinica_gado.segmentation.segmenter import TissueMaps
+from clinica_gado.validation import enhanced_lesions
+from clinica_gado.validation.enhanced_lesions import measure_lesions
 from clinica_gado.validation.enhancement import (
     CE,
     SYNTHETIC,
@@ -63,6 +68,49 @@ def test_a_change_is_measured_in_shares_of_the_median_before():
         "mean_change_percent": pytest.approx(25),
         "median_uncertainty_percent": pytest.approx(7),
     }
+
+
+def test_lesions_are_measured_in_every_image(monkeypatch):
+    given, labels = images(gain=3.0), np.zeros(SHAPE, np.int16)
+    labels[8:12, 8:12, 8:12], labels[3:5, 9, 9] = 4, 2
+    white = np.zeros(SHAPE, np.float32)
+    white[BRAIN & (np.indices(SHAPE).max(axis=0) < 7)] = 1
+    priors = TissueMaps(white, white, white)
+    monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
+    monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
+    found = measure_lesions(given, labels, (3, 4), BRAIN, T1W)
+    assert found["enhancing_lesion_cm3"] == pytest.approx(0.064)
+    healthy = healthy_white_matter(white > 0, labels > 0, (1, 1, 1))
+    for role in (SYNTHETIC, CE):
+        expected = lesion_contrast(given[role], labels == 4, healthy, given[T1W])
+        assert found[f"cnr_{role}"] == expected["cnr"]
+        assert found[f"cep_percent_{role}"] == expected["cep_percent"]
+    assert found["cep_percent_ce"] == pytest.approx(100, rel=1e-3)
+    assert np.isnan(found["cep_percent_t1w"])
+    alone = measure_lesions(given, labels, (7,), BRAIN, T1W)
+    assert alone == {"enhancing_lesion_cm3": 0}
+
+
+def test_labels_drawn_later_are_measured_later(visit, settings, monkeypatch):
+    job, _ = visit
+    validate_visit(job, settings)
+    moved = np.zeros((16, 16, 16), np.int16)
+    moved[7:9, 7:9, 7:9] = 3
+    monkeypatch.setattr(enhanced_lesions, "read_itk_affine", lambda path: np.eye(4))
+    monkeypatch.setattr(enhanced_lesions, "move_labels", lambda path, matrix: moved)
+    white = np.ones(moved.shape, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(white, white, white)
+    )
+    labels = settings.bids / "derivatives/lesions/sub-01/ses-M000/anat/sub-01_dseg.nii.gz"
+    labels.parent.mkdir(parents=True)
+    labels.write_bytes(b"labels")
+    assert not is_validated(job, settings)
+    validate_visit(job, settings)
+    measured = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    assert measured["enhancing_lesion_cm3"] == 0.008
+    assert is_validated(job, settings)
+    assert not is_validated(job, replace(settings, enhancing_labels=(1,)))
 
 
 @pytest.fixture
