@@ -18,6 +18,8 @@ REMOVAL, ENHANCEMENT = "t1_gado_removal", "t1_virtual_enhance"
 """The folders of the two pipelines in a visit."""
 MEGABYTES_PER_VISIT = 60
 """Room that the results of a visit take."""
+MEGABYTES_PER_IMAGE = 22
+"""Room that an image on the template's grid takes."""
 
 
 @dataclass(frozen=True)

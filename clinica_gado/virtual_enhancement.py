@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from clinica_gado.bids import InputFile, InputJob, InputRequest
+from clinica_gado.bids import InputJob, InputRequest
 from clinica_gado.caps import (
     ENHANCEMENT,
     EnhancementPaths,
     enhancement_paths,
     input_paths,
     read_sidecar,
-    real_enhanced_paths,
     visit_folder,
 )
 from clinica_gado.errors import BundleError, GadoError
@@ -144,7 +143,7 @@ def request_of(
         substitutes={T1W_LOW_DOSE: T1W_CE} if settings.amplify else {},
         filters=filters,
         assume_plain=assume_plain,
-        # Nothing real is brighter than the routine dose: an amplified image has no reference.
+        # No real image shows more than the routine dose: an amplified one has no reference.
         reference=None if settings.amplify or T1W_CE in names else T1W_CE,
     )
 
@@ -207,7 +206,7 @@ def flags_in(sidecar: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def preprocess(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
-    """Bring every image of a visit to the template, and find its brain; return no flags yet.
+    """Bring every input of a visit to the template, and find its brain; return no flags yet.
 
     The T1w leads (see `prepare_linear`); the others follow it rigidly (see `prepare_sequence`).
     """
@@ -217,9 +216,6 @@ def preprocess(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
         if file.path != job.source:
             destination = input_paths(settings.caps, job, name)
             prepare_sequence(name, file, job.source, prepared, destination)
-    if job.reference is not None:
-        destination = real_enhanced_paths(settings.caps, job)
-        prepare_sequence(T1W_CE, InputFile(job.reference), job.source, prepared, destination)
     _prepare_brain(paths_of(job, settings))
     return ()
 

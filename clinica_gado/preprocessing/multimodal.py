@@ -53,7 +53,9 @@ def prepare_sequence(
     found = read_sidecar(destination.sidecar) or {}
     if destination.image.is_file() and request.items() <= found.items():
         return
-    destination.sidecar.unlink(missing_ok=True)
+    # What was made of other files must not be taken for this one's, should it fail.
+    for outdated in (destination.sidecar, destination.image):
+        outdated.unlink(missing_ok=True)
     image = read_adc(file.path, file.b_values) if file.b_values else read_volume(file.path)
     lead = read_volume(source)
     moved, alignment = bring_sequence(name, image, lead, read_itk_affine(prepared.affine))

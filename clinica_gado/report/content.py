@@ -51,7 +51,7 @@ def build_content(
         **tables.printed,
         "families": describe_families(tables.rows["tests"]),
         "similarity": define(describe_numbers(tables.rows["similarity"])),
-        "contrast": describe_numbers(tables.rows["contrast"]),
+        "contrast": define(describe_numbers(tables.rows["contrast"])),
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
         "failures": tables.rows["failures"],
         "provenance": tables.provenance,
@@ -239,12 +239,21 @@ def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def define(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each similarity what it is: a number without its definition says nothing."""
+    """Add to each measure what it is: a number without its definition says nothing."""
     if not described:
         return []
-    from clinica_gado.evaluation.similarity import DEFINITIONS
+    from clinica_gado.evaluation import contrast_index, similarity
+    from clinica_gado.validation import enhanced_lesions, enhancement
 
-    return [{**row, "definition": DEFINITIONS.get(row["column"], "")} for row in described]
+    words: dict[str, str] = {}
+    for module in (contrast_index, similarity, enhancement, enhanced_lesions):
+        words |= module.DEFINITIONS
+    return [{**row, "definition": _definition(row["column"], words)} for row in described]
+
+
+def _definition(column: str, words: Mapping[str, str]) -> str:
+    """Return the words for a column, whose name may end in the image that it is of."""
+    return words.get(column) or words.get(column.rpartition("_")[0], "")
 
 
 def _is_doubtful(row: Row) -> bool:

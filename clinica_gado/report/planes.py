@@ -58,6 +58,7 @@ def save_planes(
     *,
     roles: Roles = REMOVAL_ROLES,
     uncertainty: NDArray[np.float32] | None = None,
+    made: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write the picture of a visit as WebP, and its layout as JSON beside it.
 
@@ -70,10 +71,13 @@ def save_planes(
     contours : tissue maps of some of those, by the same names.
     path : ends in `_planes.webp`.
     uncertainty : standard deviation of the synthetic image, on its scale and grid.
+    made : voxels that the synthetic image shows; elsewhere there is no change. All by default.
     """
     before = images[roles.before]
     shown = _on_one_scale(images, roles)
     change = shown[SYNTHETIC] - shown[roles.before]
+    if made is not None:
+        change = np.where(made, change, np.float32(0))
     found = slices_of_change(change * np.float32(WHITE), brain_in(before))
     slices, through = (found, LARGEST) if found else (usual_slices(change.shape), USUAL)
     rows = {name: _grey_row(image, slices) for name, image in shown.items()}

@@ -75,9 +75,9 @@ def sort_out(
     return decided, waiting
 
 
-def warn_of_low_space(caps: Path, n_visits: int) -> None:
+def warn_of_low_space(caps: Path, n_visits: int, megabytes_each: int = MEGABYTES_PER_VISIT) -> None:
     """Say it before the first visit where the disk of CAPS may not hold the results of all."""
-    needed, free = n_visits * MEGABYTES_PER_VISIT, shutil.disk_usage(caps).free // 2**20
+    needed, free = n_visits * megabytes_each, shutil.disk_usage(caps).free // 2**20
     if needed > free:
         logger.warning(
             "%d MB may be needed in %s and %d MB are free; visits that find no room will fail.",

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clinica_gado.caps import read_sidecar, real_enhanced_paths, segmentation_paths
-from clinica_gado.errors import SegmentationError
+from clinica_gado.bids import InputFile
+from clinica_gado.caps import (
+    ENHANCEMENT,
+    prepared_paths,
+    read_sidecar,
+    real_enhanced_paths,
+    segmentation_paths,
+)
+from clinica_gado.errors import GadoError
 from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import FAILED
 from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.preprocessing.multimodal import prepare_sequence
+from clinica_gado.sequences import T1W_CE
 from clinica_gado.validation.enhanced_lesions import labels_path, measure_lesions, read_labels
 from clinica_gado.validation.measures import DIGITS
 from clinica_gado.validation.settings import ValidationSettings
@@ -72,21 +81,35 @@ def image_paths(job: InputJob, settings: EnhancementSettings) -> dict[str, Path]
 
 
 def validate_visit(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
-    """Segment and measure the images of a visit, unless that was done; return the doubts.
+    """Align the real image, segment and measure, unless that was done; return the doubts.
 
     Raises
     ------
-    SegmentationError
-        An image could not be segmented; all else was measured.
+    GadoError
+        The real image could not be aligned, or one not be segmented; all else was measured.
     """
+    problems = []
+    try:
+        _align_real(job, settings)
+    except GadoError as error:
+        problems.append(str(error))
     files = image_paths(job, settings)
     segmenter = validation_of(settings).segmenter()
-    problems = segment_images(list(files.values()), segmenter) if segmenter else {}
+    if segmenter is not None:
+        problems += segment_images(list(files.values()), segmenter).values()
     if not _is_measured(job, settings):
         _measure(job, settings)
     if problems:
-        raise SegmentationError(" ".join(problems.values()))
+        raise GadoError(" ".join(problems))
     return flags_of_visit(job, settings)
+
+
+def _align_real(job: InputJob, settings: EnhancementSettings) -> None:
+    """Bring the real contrast-enhanced T1w to the template as the inputs were, after the T1w."""
+    if job.reference is not None:
+        prepared = prepared_paths(settings.caps, job.source, job.visit, ENHANCEMENT)
+        destination = real_enhanced_paths(settings.caps, job)
+        prepare_sequence(T1W_CE, InputFile(job.reference), job.source, prepared, destination)
 
 
 def is_validated(job: InputJob, settings: EnhancementSettings) -> bool:
@@ -97,7 +120,16 @@ def is_validated(job: InputJob, settings: EnhancementSettings) -> bool:
         request = describe_engine(segmenter)
         if not all(is_segmented(path, request) for path in files.values()):
             return False
-    return (job.reference is None or CE in files) and _is_measured(job, settings)
+    return _is_aligned(job, settings) and _is_measured(job, settings)
+
+
+def _is_aligned(job: InputJob, settings: EnhancementSettings) -> bool:
+    """Tell whether the real image, if there is one, is there on the template's grid."""
+    if job.reference is None:
+        return True
+    paths = real_enhanced_paths(settings.caps, job)
+    sidecar = read_sidecar(paths.sidecar) or {}
+    return paths.image.is_file() and sidecar.get("ImageSha256") == sha256_of(job.reference)
 
 
 def known_end(job: InputJob, settings: EnhancementSettings, model_sha256: str) -> Outcome | None:
@@ -105,8 +137,11 @@ def known_end(job: InputJob, settings: EnhancementSettings, model_sha256: str) -
     outcome = known_outcome(job, settings, model_sha256)
     if outcome is None or outcome.status == FAILED:
         return outcome
-    if not is_validated(job, settings):
-        return None
+    try:
+        if not is_validated(job, settings):
+            return None
+    except OSError:
+        return None  # a real image that cannot be read: aligning it says so in words
     return outcome._replace(flags=(*outcome.flags, *flags_of_visit(job, settings)))
 
 
@@ -124,7 +159,7 @@ def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
     sidecar = read_sidecar(paths.measures)
     if sidecar is None or not paths.planes.is_file():
         return False
-    # Images amplified and not share the picture.
+    # What was amplified and what was synthesised share the picture.
     if sidecar.get("PlanesSha256") != sha256_of(paths.planes):
         return False
     return _request(job, settings).items() <= sidecar.items()
@@ -168,7 +203,12 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     }
     found = {role: read_maps(path) for role, path in files.items()}
     contours = {role: maps for role, maps in found.items() if maps is not None}
-    save_planes(images, contours, paths.planes, roles=ENHANCEMENT_ROLES, uncertainty=spread)
+    save_planes(
+        *(images, contours, paths.planes),
+        roles=ENHANCEMENT_ROLES,
+        uncertainty=spread,
+        made=images[SYNTHETIC] != 0,  # a network that knows the brain alone leaves zeros around
+    )
     write_json(paths.measures, {**content, "PlanesSha256": sha256_of(paths.planes)})
 
 

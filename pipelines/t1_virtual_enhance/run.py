@@ -10,7 +10,12 @@ from typing import Any
 from clinica.utils.exceptions import ClinicaException
 
 from clinica_gado.bids import parse_input_filters, select_inputs
-from clinica_gado.caps import dataset_name, qc_folder
+from clinica_gado.caps import (
+    MEGABYTES_PER_IMAGE,
+    MEGABYTES_PER_VISIT,
+    dataset_name,
+    qc_folder,
+)
 from clinica_gado.console import show_messages
 from clinica_gado.files import write_tsv
 from clinica_gado.machine import share_threads
@@ -86,7 +91,9 @@ def run(settings: EnhancementSettings, options: EnhancementRunOptions) -> int:
     )
     folder = qc_folder(settings.caps, PIPELINE)
     write_tsv(folder / "selection.tsv", selection.table)
-    warn_of_low_space(settings.caps, len(waiting))
+    # The result, and every image that leads to it.
+    megabytes = MEGABYTES_PER_VISIT + MEGABYTES_PER_IMAGE * len(request.names)
+    warn_of_low_space(settings.caps, len(waiting), megabytes)
     _warn_of_repeats(settings)
     started = now()
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)

@@ -114,4 +114,9 @@ def _leave_prepared(job, settings):
     save_volume(Volume(brain.astype(np.float32), CROP_GRID.affine), paths.brain)
     facts = {"ImageSha256": sha256_of(paths.linear), "Method": "builtin"}
     write_json(paths.brain_sidecar, facts)
-    write_json(paths.linear_sidecar, {"Registration": {"flags": ["rotation of 60°"]}})
+    lead = {"SourceSha256": sha256_of(job.source), "Options": {"Route": "standard"}}
+    write_json(paths.linear_sidecar, {**lead, "Registration": {"flags": ["rotation of 60°"]}})
+    if job.reference is not None:
+        request = {"ImageSha256": sha256_of(job.reference), "BValuesSha256": None}
+        request |= {"LeadSha256": lead["SourceSha256"], "Options": lead["Options"]}
+        write_json(real_enhanced_paths(settings.caps, job).sidecar, request)

@@ -9,14 +9,17 @@ import pandas as pd
 import pytest
 
 from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhanced_paths
+from clinica_gado.errors import GadoError
 from clinica_gado.evaluation import lesion_contrast as lesion_contrast_module
 from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
 from clinica_gado.evaluation.similarity import similarity_row
+from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE
+from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.report.build import write_report
 from clinica_gado.report.planes import layout_of
 from clinica_gado.segmentation.segmenter import TissueMaps
-from clinica_gado.validation import enhanced_lesions
+from clinica_gado.validation import enhanced_lesions, enhancement
 from clinica_gado.validation.enhanced_lesions import measure_lesions
 from clinica_gado.validation.enhancement import (
     CE,
@@ -148,6 +151,27 @@ def test_other_images_and_pictures_are_measured_again(visit, settings):
     assert measured["mae_as_is"] == 0
 
 
+def test_a_real_image_that_cannot_be_aligned_costs_nothing_else(visit, settings, monkeypatch):
+    job, sha256 = visit
+    job.reference.write_bytes(b"another image")
+    with pytest.raises(GadoError, match="cannot be read"):
+        validate_visit(job, settings)
+    measured = read_sidecar(paths_of(job, settings).measures)
+    assert list(measured["Images"]) == [T1W, SYNTHETIC]
+    assert measured["Similarity"] == {}
+    assert known_end(job, settings, sha256) is None
+    monkeypatch.setattr(enhancement, "prepare_sequence", leave_real_image)
+    validate_visit(job, settings)
+    assert known_end(job, settings, sha256).status == ALREADY_DONE
+
+
+def leave_real_image(name, file, source, prepared, destination):
+    shape = read_volume(prepared.linear).data.shape
+    values = np.random.default_rng(1).uniform(50, 150, shape).astype(np.float32)
+    save_volume(Volume(values, np.eye(4)), destination.image)
+    write_json(destination.sidecar, {"ImageSha256": sha256_of(file.path)})
+
+
 def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypatch):
     job, _ = visit
     validate_visit(job, settings)
@@ -169,7 +193,7 @@ def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypat
     )
     wanted = replace(settings, segmentation="builtin")
     assert not is_validated(job, wanted)
-    with pytest.raises(Exception, match=r"broke\..*broke\."):
+    with pytest.raises(GadoError, match=r"broke\..*broke\."):
         validate_visit(job, wanted)
     assert len(seen) == 3
     assert is_validated(job, settings)

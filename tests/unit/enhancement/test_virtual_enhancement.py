@@ -121,7 +121,7 @@ def test_done_is_an_image_of_the_same_inputs_model_and_parameters(
     assert not is_done(job, settings, bundle.sha256)
 
 
-def test_every_image_of_a_visit_follows_its_t1w(make_job, settings, monkeypatch):
+def test_every_other_input_of_a_visit_follows_its_t1w(make_job, settings, monkeypatch):
     job, followed = make_job("T1w", "FLAIR"), []
     monkeypatch.setattr(virtual_enhancement, "prepare_linear", lambda *arguments: None)
     monkeypatch.setattr(
@@ -130,8 +130,7 @@ def test_every_image_of_a_visit_follows_its_t1w(make_job, settings, monkeypatch)
         lambda name, file, source, *rest: followed.append((name, file.path, source)),
     )
     preprocess(job, settings)
-    flair = job.files["FLAIR"].path
-    assert followed == [("FLAIR", flair, job.source), ("T1w-ce", job.reference, job.source)]
+    assert followed == [("FLAIR", job.files["FLAIR"].path, job.source)]
 
 
 def test_the_brain_is_found_once(make_job, settings, monkeypatch):

@@ -79,6 +79,18 @@ def test_an_uncertainty_has_a_row_that_is_brighter_where_it_is_larger(
     assert row[-22:, :10].mean() > row[-22:, 10:].mean() + 100
 
 
+def test_no_change_is_shown_where_nothing_was_made(image: np.ndarray, tmp_path: Path) -> None:
+    made = np.arange(SHAPE[0])[:, None, None] < np.full(SHAPE, 10)
+    images = {"t1w": image, "synthetic": np.where(made, image, 0)}
+    path = tmp_path / "a_planes.webp"
+    save_planes(images, None, path, roles=ENHANCEMENT_ROLES, made=made)
+    pixels, layout = read(path)
+    row = pixels[-layout["row_height"] :, 24:44, :3].astype(int)
+    assert layout["rows"][-1] == "change"
+    assert np.ptp(row) < 10
+    assert layout["through"] == USUAL
+
+
 def test_all_images_are_on_one_scale(image: np.ndarray, tmp_path: Path) -> None:
     images = {"ce": image, "synthetic": image * 0.5, "nce": image * 30}
     save_planes(images, None, tmp_path / "a_planes.webp")
