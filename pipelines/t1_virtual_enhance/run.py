@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clinica.utils.exceptions import ClinicaException
 
-from clinica_gado.bids import parse_input_filters, select_inputs
+from clinica_gado.bids import InputRequest, parse_input_filters, select_inputs
 from clinica_gado.caps import (
     MEGABYTES_PER_IMAGE,
     MEGABYTES_PER_VISIT,
@@ -38,6 +39,9 @@ from clinica_gado.virtual_enhancement import (
     predictor_of,
     request_of,
 )
+
+if TYPE_CHECKING:
+    from clinica_gado.models.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +76,7 @@ def run(settings: EnhancementSettings, options: EnhancementRunOptions) -> int:
     selection = select_inputs(
         settings.bids, request, visits_tsv=options.visits_tsv, contrast_tsv=options.contrast_tsv
     )
-    validation = options.validation(settings)
-    # Absolute: the processes that treat the visits have other current folders.
-    settings = replace(
-        settings,
-        model=str(bundle.folder.resolve()),
-        segmentation=validation.segmentation,
-        tpm=validation.tpm,
-    )
+    settings = _settle(settings, options, bundle)
     decided, waiting = sort_out(
         selection.jobs, partial(known_end, settings=settings, model_sha256=bundle.sha256)
     )
@@ -101,14 +98,32 @@ def run(settings: EnhancementSettings, options: EnhancementRunOptions) -> int:
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
     write_provenance(folder, settings, options, bundle, started)
     if not selection.jobs:
-        logger.warning(
-            "No visit has the images that %s needs (%s); %s says why for each image.",
-            *(bundle.card.id, ", ".join(sorted(request.required)), folder / "selection.tsv"),
-        )
+        _tell_of_nothing(bundle.card.id, request, folder)
     code = write_ends(folder, outcomes, selection.problems)
     tables = partial(write_enhancement_tables, settings.caps, folder)
     written = write_results(settings.caps, PIPELINE, tables)
     return code if written else SOME_FAILED
+
+
+def _settle(
+    settings: EnhancementSettings, options: EnhancementRunOptions, bundle: Bundle
+) -> EnhancementSettings:
+    """Return the settings for the processes that treat the visits: nothing is left to look for."""
+    validation = options.validation(settings)
+    return replace(
+        settings,
+        model=str(bundle.folder.resolve()),  # absolute: they have other current folders
+        segmentation=validation.segmentation,
+        tpm=validation.tpm,
+    )
+
+
+def _tell_of_nothing(model: str, request: InputRequest, folder: Path) -> None:
+    needed = sorted(request.kind_of(name) for name in request.required)
+    logger.warning(
+        "No visit has the images that %s needs (%s); %s says why for each image.",
+        *(model, ", ".join(needed), folder / "selection.tsv"),
+    )
 
 
 def _warn_of_repeats(settings: EnhancementSettings) -> None:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
-from clinica_gado.caps import qc_folder, removal_paths
+from clinica_gado.caps import qc_folder
 from clinica_gado.errors import OutputError, ResourceError, SelectionError
 from clinica_gado.files import write_json
-from clinica_gado.gado_removal import PIPELINE, RemovalSettings, known_outcome, make_request
-from clinica_gado.outcomes import ALREADY_DONE, DONE, FAILED, Outcome
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings
+from clinica_gado.outcomes import DONE, FAILED, Outcome
 from clinica_gado.pipelines.t1_gado_removal import pipeline as pipeline_module
 from clinica_gado.pipelines.t1_gado_removal import run as run_module
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.runs.end import ALL_DONE, SOME_FAILED
 from clinica_gado.runs.options import RemovalRunOptions
-from clinica_gado.runs.start import sort_out
 
 MODEL = "a" * 64
 OPTIONS = RemovalRunOptions(segmentation="none")
@@ -147,39 +145,3 @@ def test_a_dataset_that_clinica_refuses_stops_in_one_line(job, settings, given_s
     with pytest.raises(SelectionError, match=r"dataset_description\.json") as raised:
         run_module.run(settings, OPTIONS)
     assert "\n" not in str(raised.value)
-
-
-def test_a_visit_done_before_keeps_its_doubts(job, settings):
-    paths = removal_paths(settings.caps, job.source, job.visit)
-    doubt = {"Registration": {"flags": ["the affine mirrors the head"]}}
-    write_json(paths.sidecar, {**make_request(job, settings, MODEL), **doubt})
-    paths.image.touch()
-    decided, waiting = sort_out(
-        [job], partial(known_outcome, settings=settings, model_sha256=MODEL)
-    )
-    assert waiting == []
-    assert [outcome.status for outcome in decided] == [ALREADY_DONE]
-    assert decided[0].flags == ("the affine mirrors the head",)
-
-
-def test_a_result_of_other_settings_is_a_failure_that_names_the_remedy(job, settings):
-    paths = removal_paths(settings.caps, job.source, job.visit)
-    write_json(paths.sidecar, make_request(job, settings, "b" * 64))
-    paths.image.touch()
-    decided, waiting = sort_out(
-        [job], partial(known_outcome, settings=settings, model_sha256=MODEL)
-    )
-    assert waiting == []
-    assert [outcome.status for outcome in decided] == [FAILED]
-    assert "--overwrite_outputs" in decided[0].reason
-
-
-def test_a_source_that_cannot_be_read_any_more_is_left_to_preprocessing(job, settings):
-    paths = removal_paths(settings.caps, job.source, job.visit)
-    write_json(paths.sidecar, make_request(job, settings, MODEL))
-    paths.image.touch()
-    job.source.unlink()
-    assert sort_out([job], partial(known_outcome, settings=settings, model_sha256=MODEL)) == (
-        [],
-        [job],
-    )
