@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clinica_gado.caps import AlignedPaths, PreparedPaths, read_sidecar
+from clinica_gado.errors import RegistrationError
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.diffusion import read_adc
 from clinica_gado.preprocessing.grids import CROP_GRID
@@ -58,7 +59,10 @@ def prepare_sequence(
         outdated.unlink(missing_ok=True)
     image = read_adc(file.path, file.b_values) if file.b_values else read_volume(file.path)
     lead = read_volume(source)
-    moved, alignment = bring_sequence(name, image, lead, read_itk_affine(prepared.affine))
+    try:
+        moved, alignment = bring_sequence(name, image, lead, read_itk_affine(prepared.affine))
+    except RegistrationError as error:
+        raise RegistrationError(f"{file.path}: {error}") from error
     save_volume(moved, destination.image)
     content = {"Description": f"{name} on the grid of the T1w of its visit", **request}
     write_json(destination.sidecar, {**content, **_describe(alignment, file)})

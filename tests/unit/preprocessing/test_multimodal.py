@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from clinica_gado.bids import InputFile
 from clinica_gado.caps import AlignedPaths, PreparedPaths, read_sidecar
-from clinica_gado.errors import InputImageError
+from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import write_json
 from clinica_gado.preprocessing import multimodal
 from clinica_gado.preprocessing.grids import CROP_GRID
@@ -140,3 +140,16 @@ def test_an_image_that_cannot_be_read_is_named(visit):
     (visit[0] / "FLAIR.nii.gz").unlink()
     with pytest.raises(InputImageError, match="cannot be opened"):
         prepare(visit)
+
+
+def test_an_image_that_cannot_be_aligned_is_named_and_leaves_nothing(visit, monkeypatch):
+    prepare(visit)
+    write_json(visit[1].linear_sidecar, {"SourceSha256": "b", "Options": {}})
+
+    def refuse(*arguments):
+        raise RegistrationError("ANTs could not register the image.")
+
+    monkeypatch.setattr(multimodal, "bring_sequence", refuse)
+    with pytest.raises(RegistrationError, match=r"FLAIR\.nii\.gz: ANTs"):
+        prepare(visit)
+    assert not (visit[0] / "out.nii.gz").exists()
