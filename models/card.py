@@ -234,8 +234,7 @@ def _gate_from(content: Mapping[str, Any]) -> Mapping[str, float] | None:
 
 
 def _is_positive(number: object) -> bool:
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    return is_number and 0 < number < inf
+    return isinstance(number, int | float) and number is not True and 0 < number < inf
 
 
 def _check_metric(item: object) -> Mapping[str, Any]:
