@@ -20,8 +20,8 @@ class DarkeningGate:
     """Lets a change only darken, and only where it darkens its surroundings enough.
 
     Gadolinium brightens a T1w, so taking it away darkens. What a network takes off everywhere, a
-    little, is its doubt and not an agent: such change is faded out, while enhancement loses its
-    full depth, because the gate looks at the smoothed change and multiplies the change itself.
+    little, is its doubt and not an agent: such change is faded out. Clear enhancement is taken away
+    in full, because the gate looks at the smoothed change and multiplies the change itself.
 
     Attributes
     ----------

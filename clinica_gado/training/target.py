@@ -57,8 +57,8 @@ def remove_enhancement(
 def _grow(excess: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the groups of voxels of some excess that hold clear ones, and their edges.
 
-    Two thresholds (hysteresis), for at a low one alone the noise of a fifth of a brain passes, and
-    taking it away teaches a network to darken and to blur whatever it sees.
+    Two thresholds (hysteresis), for at a low one alone the noise of a quarter of a brain passes,
+    and taking it away teaches a network to darken and to blur whatever it sees.
     """
     centre = float(np.median(excess[mask]))
     spread = _MAD_TO_SD * float(np.median(np.abs(excess[mask] - centre)))
