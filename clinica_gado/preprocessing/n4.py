@@ -77,7 +77,7 @@ class Axis:
 
 
 def _axis(size: int, spacing: float, distance_mm: float) -> Axis:
-    """Pad an axis to whole intervals of the spline, and to enough coarse voxels to be one."""
+    """Pad an axis on both sides to a whole number of the spline's intervals."""
     extent = (size - 1) * spacing
     n_spans = int(np.ceil(extent / distance_mm))
     padding = int((n_spans * distance_mm - extent) / spacing + 0.5)
