@@ -78,7 +78,8 @@ class Axis:
 
 def _axis(size: int, spacing: float, distance_mm: float) -> Axis:
     """Pad an axis on both sides to a whole number of the spline's intervals."""
-    extent = (size - 1) * spacing
+    # In single precision, as in ANTs: rounding of an oblique image's spacing adds no interval.
+    extent = float(np.float32((size - 1) * spacing))
     n_spans = int(np.ceil(extent / distance_mm))
     padding = int((n_spans * distance_mm - extent) / spacing + 0.5)
     return Axis(size, size + padding, padding // 2, n_spans)

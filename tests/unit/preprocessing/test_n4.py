@@ -50,6 +50,14 @@ def test_an_image_in_other_units_has_the_same_field_in_the_head():
     np.testing.assert_allclose(*fields, atol=1e-3)
 
 
+def test_rounding_of_an_oblique_spacing_does_not_change_the_spline():
+    volume = shaded_head((26, 32, 26), (4.0, 4.0, 4.0))
+    other = volume.affine.copy()
+    other[:3, :3] *= 1 + 1e-12
+    fields = [estimate_log_field(Volume(volume.data, a), 100) for a in (volume.affine, other)]
+    np.testing.assert_allclose(*fields, atol=1e-6)
+
+
 def test_an_image_of_one_value_has_no_field():
     volume = Volume(np.full((16, 16, 16), 7, dtype=np.float32), np.diag([4.0, 4.0, 4.0, 1.0]))
     np.testing.assert_array_equal(estimate_log_field(volume, DISTANCE_MM), 0)
