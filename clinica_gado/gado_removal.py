@@ -22,7 +22,6 @@ from clinica_gado.predictors import load_predictor
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
-    correct_bias,
     read_itk_affine,
 )
 from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options, prepare_linear
@@ -154,7 +153,7 @@ def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
     for outdated in (paths.sidecar, paths.native_sidecar, paths.native):
         outdated.unlink(missing_ok=True)
     if settings.native_space:
-        _save_native(job, paths, before, after, content)
+        _save_native(job, settings, before, after, content)
     save_volume(after, paths.image)
     _save_mosaic(paths, before, after, content)
     write_json(paths.sidecar, {**content, "SpatialReference": "MNI152NLin2009cSym"})
@@ -200,9 +199,14 @@ def summarise_change(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
 
 
 def _save_native(
-    job: Job, paths: RemovalPaths, before: Volume, after: Volume, content: Mapping[str, Any]
+    job: Job,
+    settings: RemovalSettings,
+    before: Volume,
+    after: Volume,
+    content: Mapping[str, Any],
 ) -> None:
-    native = correct_bias(read_volume(job.source))
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    native = settings.linear.correct_bias(read_volume(job.source))
     change = Volume(after.data - before.data, before.affine)
     moved = change_in_native_space(change, read_itk_affine(paths.affine), native)
     # A change may not take a voxel below zero, nor touch the air around a skull-stripped brain.

@@ -87,7 +87,7 @@ def bring_sequence(
 
 
 def bring_by_t1w(
-    image: Volume, t1w: Volume, mni_to_t1w: NDArray[np.float64]
+    image: Volume, t1w: Volume, mni_to_t1w: NDArray[np.float64], fast: bool = False
 ) -> tuple[Volume, Alignment, NDArray[np.float64]]:
     """Sample an image on `CROP_GRID` through the affine of the T1w of the same head.
 
@@ -97,6 +97,7 @@ def bring_by_t1w(
     ----------
     image, t1w : on their own grids.
     mni_to_t1w : world of the template to world of the T1w (RAS, mm), (4, 4).
+    fast : see `align_rigidly`.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def bring_by_t1w(
     RegistrationError
         ANTs gave up.
     """
-    alignment = align_rigidly(image, t1w)
+    alignment = align_rigidly(image, t1w, fast=fast)
     mni_to_image = alignment.fixed_to_moving @ mni_to_t1w
     return resample_to_grid(image, CROP_GRID, mni_to_image), alignment, mni_to_image
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,11 +17,13 @@ from scipy.ndimage import gaussian_filter
 from clinica_gado.caps import REMOVAL, linear_paths, prepared_paths, read_sidecar
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path, sha256_of, write_json
+from clinica_gado.preprocessing.fast import correct_bias_fast, describe_fast, run_linear_fast
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     RANDOM_SEED,
     LinearResult,
+    correct_bias,
     itk_affine,
     read_itk_affine,
     resample_to_grid,
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_NEGATIVE_FRACTION = 0.25
-ROUTES = ("standard", "clinica")
+ROUTES = ("fast", "standard", "clinica")
 MIN_DETAIL_CORRELATION = 0.9
 """Of a t1_linear image and its affine applied anew: .95–1 where they agree, .7 after SyN."""
 DETAIL_MM = 4.0
@@ -59,13 +62,24 @@ class LinearOptions:
 
     Attributes
     ----------
-    route : `standard` (embedded) or `clinica` (the ANTs programs that Clinica itself runs).
+    route : `standard` (embedded), `fast` (the same on coarser images) or `clinica` (the ANTs
+        programs that Clinica itself runs).
     template : the user's template, or None for the one shipped that fits the image.
     """
 
     route: str = "standard"
     template: Path | None = None
     seed: int = RANDOM_SEED
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether what is done beside the registration to the template is to be fast, too."""
+        return self.route == "fast"
+
+    @property
+    def correct_bias(self) -> Callable[[Volume], Volume]:
+        """What removes the bias field of other images of the visit."""
+        return correct_bias_fast if self.is_fast else correct_bias
 
 
 def prepare_linear(
@@ -122,6 +136,7 @@ def describe_options(options: LinearOptions) -> dict[str, Any]:
         "Route": options.route,
         "Template": _checksum_of_template(options.template),
         "Seed": options.seed,
+        **({"Fast": describe_fast()} if options.is_fast else {}),
     }
 
 
@@ -164,7 +179,8 @@ def _register(
             from clinica_gado.preprocessing.ants_programs import run_linear_with_programs
 
             return run_linear_with_programs(native, template.volume, options.seed)
-        return run_linear(native, template.volume, options.seed)
+        run = run_linear_fast if options.is_fast else run_linear
+        return run(native, template.volume, options.seed)
     except RegistrationError as error:
         raise RegistrationError(f"{source}: {error}") from error
 

@@ -61,7 +61,7 @@ def test_an_adc_map_is_not_corrected_for_the_coil(head, monkeypatch, name, is_co
     corrected = Volume(head.data + 1, head.affine)
     monkeypatch.setattr(multimodal, "correct_bias", lambda image: corrected)
 
-    def keep(image, t1w):
+    def keep(image, t1w, **_):
         seen.append(image)
         return Alignment(np.eye(4), "headers", 1.0)
 
