@@ -215,7 +215,7 @@ def preprocess(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
     for name, file in job.files.items():
         if file.path != job.source:
             destination = input_paths(settings.caps, job, name)
-            prepare_sequence(name, file, job.source, prepared, destination)
+            prepare_sequence(name, file, job.source, prepared, destination, settings.linear)
     _prepare_brain(paths_of(job, settings))
     return ()
 

@@ -13,7 +13,7 @@ from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.diffusion import read_adc
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
-from clinica_gado.preprocessing.linear import correct_bias, read_itk_affine, resample_to_grid
+from clinica_gado.preprocessing.linear import read_itk_affine, resample_to_grid
 from clinica_gado.preprocessing.rigid import Alignment, align_rigidly
 from clinica_gado.preprocessing.t1_linear import readable
 from clinica_gado.sequences import ADC
@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clinica_gado.bids import InputFile
+    from clinica_gado.preprocessing.t1_linear import LinearOptions
 
 MIN_COVERAGE = 0.8
 """Share of the brain that an image must show; thin slabs of slices are no input for a network."""
 
 
 def prepare_sequence(
-    name: str, file: InputFile, source: Path, prepared: PreparedPaths, destination: AlignedPaths
+    name: str,
+    file: InputFile,
+    source: Path,
+    prepared: PreparedPaths,
+    destination: AlignedPaths,
+    options: LinearOptions,
 ) -> None:
     """Make sure that CAPS holds an image of a visit on the grid of its prepared T1w.
 
@@ -38,6 +44,7 @@ def prepare_sequence(
     ----------
     name : one of `clinica_gado.sequences`.
     source, prepared : the T1w that leads, as acquired and as `prepare_linear` left it.
+    options : those that it was prepared with.
 
     Raises
     ------
@@ -60,7 +67,9 @@ def prepare_sequence(
     image = read_adc(file.path, file.b_values) if file.b_values else read_volume(file.path)
     lead = read_volume(source)
     try:
-        moved, alignment = bring_sequence(name, image, lead, read_itk_affine(prepared.affine))
+        moved, alignment = bring_sequence(
+            name, image, lead, read_itk_affine(prepared.affine), options
+        )
     except RegistrationError as error:
         raise RegistrationError(f"{file.path}: {error}") from error
     save_volume(moved, destination.image)
@@ -78,11 +87,15 @@ def _describe(alignment: Alignment, file: InputFile) -> dict[str, Any]:
 
 
 def bring_sequence(
-    name: str, image: Volume, t1w: Volume, mni_to_t1w: NDArray[np.float64]
+    name: str,
+    image: Volume,
+    t1w: Volume,
+    mni_to_t1w: NDArray[np.float64],
+    options: LinearOptions,
 ) -> tuple[Volume, Alignment]:
     """Bring one of `clinica_gado.sequences` to the template: N4 but for the ADC, then as below."""
-    prepared = image if name == ADC else correct_bias(image)
-    moved, alignment, _ = bring_by_t1w(prepared, t1w, mni_to_t1w)
+    prepared = image if name == ADC else options.correct_bias(image)
+    moved, alignment, _ = bring_by_t1w(prepared, t1w, mni_to_t1w, options.is_fast)
     return moved, alignment
 
 

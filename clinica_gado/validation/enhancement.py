@@ -109,7 +109,8 @@ def _align_real(job: InputJob, settings: EnhancementSettings) -> None:
     if job.reference is not None:
         prepared = prepared_paths(settings.caps, job.source, job.visit, ENHANCEMENT)
         destination = real_enhanced_paths(settings.caps, job)
-        prepare_sequence(T1W_CE, InputFile(job.reference), job.source, prepared, destination)
+        real = InputFile(job.reference)
+        prepare_sequence(T1W_CE, real, job.source, prepared, destination, settings.linear)
 
 
 def is_validated(job: InputJob, settings: EnhancementSettings) -> bool:

@@ -165,7 +165,7 @@ def test_a_real_image_that_cannot_be_aligned_costs_nothing_else(visit, settings,
     assert known_end(job, settings, sha256).status == ALREADY_DONE
 
 
-def leave_real_image(name, file, source, prepared, destination):
+def leave_real_image(name, file, source, prepared, destination, options):
     shape = read_volume(prepared.linear).data.shape
     values = np.random.default_rng(1).uniform(50, 150, shape).astype(np.float32)
     save_volume(Volume(values, np.eye(4)), destination.image)

@@ -11,7 +11,7 @@ from clinica_gado.bids import InputFile
 from clinica_gado.caps import AlignedPaths, PreparedPaths, read_sidecar
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import write_json
-from clinica_gado.preprocessing import multimodal
+from clinica_gado.preprocessing import multimodal, t1_linear
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume
 from clinica_gado.preprocessing.linear import resample, resample_to_grid
@@ -22,6 +22,7 @@ from clinica_gado.preprocessing.multimodal import (
     prepare_sequence,
 )
 from clinica_gado.preprocessing.rigid import Alignment
+from clinica_gado.preprocessing.t1_linear import LinearOptions
 
 SHAPE, SPACING = (44, 56, 40), 4.0
 
@@ -59,15 +60,15 @@ def test_a_moved_sequence_lies_on_its_t1w_in_the_template(head):
 def test_an_adc_map_is_not_corrected_for_the_coil(head, monkeypatch, name, is_corrected):
     seen = []
     corrected = Volume(head.data + 1, head.affine)
-    monkeypatch.setattr(multimodal, "correct_bias", lambda image: corrected)
+    monkeypatch.setattr(t1_linear, "correct_bias_fast", lambda image: corrected)
 
-    def keep(image, t1w, **_):
-        seen.append(image)
+    def keep(image, t1w, fast):
+        seen.append((image, fast))
         return Alignment(np.eye(4), "headers", 1.0)
 
     monkeypatch.setattr(multimodal, "align_rigidly", keep)
-    bring_sequence(name, head, head, np.eye(4))
-    assert seen == [corrected if is_corrected else head]
+    bring_sequence(name, head, head, np.eye(4), LinearOptions("fast"))
+    assert seen == [(corrected if is_corrected else head, True)]
 
 
 def test_an_image_that_shows_a_part_of_the_brain_is_flagged():
@@ -83,7 +84,7 @@ def visit(tmp_path, monkeypatch):
     """Return the files of a visit, and the names of what is aligned to its T1w."""
     aligned = []
 
-    def align(name, image, lead, matrix):
+    def align(name, image, lead, matrix, options):
         aligned.append((name, image))
         return image, Alignment(np.eye(4), "headers", 0.5)
 
@@ -102,7 +103,7 @@ def prepare(visit, name="FLAIR", b_values=None):
     folder, prepared, _ = visit
     destination = AlignedPaths(folder / "out.nii.gz", folder / "out.json")
     file = InputFile(folder / f"{name}.nii.gz", b_values)
-    prepare_sequence(name, file, folder / "T1w.nii.gz", prepared, destination)
+    prepare_sequence(name, file, folder / "T1w.nii.gz", prepared, destination, LinearOptions())
     return read_sidecar(destination.sidecar)
 
 
