@@ -98,9 +98,9 @@ def deform_template_brain(t1w: Volume) -> NDArray[np.bool_]:
     SegmentationError
         The image shows too little of a brain.
     """
-    from clinica_gado.segmentation.builtin import Parameters, load_atlas, locate_brain
+    from clinica_gado.segmentation.deformed_atlas import HeadParameters, load_atlas, locate_brain
 
-    brain, _ = locate_brain(t1w, load_atlas(), Parameters())
+    brain, _ = locate_brain(t1w, load_atlas(), HeadParameters())
     return _clean(brain)
 
 

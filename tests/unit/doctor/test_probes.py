@@ -48,13 +48,15 @@ def test_ants_programs_that_are_missing_in_part_are_named(monkeypatch):
     assert software.ants_programs().text == "antsRegistrationSyNQuick.sh"
 
 
-def test_the_pipeline_is_registered_with_clinica_or_not(monkeypatch):
+def test_the_pipelines_are_registered_with_clinica_or_not(monkeypatch):
     from clinica.pipelines import cli
 
-    monkeypatch.setattr(cli, "cli", SimpleNamespace(commands={"t1-gado-removal": None}))
+    both = {"t1-gado-removal": None, "t1-virtual-enhance": None}
+    monkeypatch.setattr(cli, "cli", SimpleNamespace(commands=both))
     assert software.plugin().state == "ok"
-    monkeypatch.setattr(cli, "cli", SimpleNamespace(commands={}))
-    assert software.plugin().state == "absent"
+    for commands in ({}, {"t1-gado-removal": None}):
+        monkeypatch.setattr(cli, "cli", SimpleNamespace(commands=commands))
+        assert software.plugin().state == "absent"
     assert "clinica-gado run" in software.plugin().advice
 
 

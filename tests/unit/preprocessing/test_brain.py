@@ -12,8 +12,8 @@ from clinica_gado.evaluation.overlap import dice
 from clinica_gado.preprocessing import brain as brains
 from clinica_gado.preprocessing.brain import deform_template_brain, find_brain, find_tool, run_tool
 from clinica_gado.preprocessing.images import Volume
-from clinica_gado.segmentation import builtin
-from clinica_gado.segmentation.builtin import Atlas, Parameters
+from clinica_gado.segmentation import deformed_atlas
+from clinica_gado.segmentation.deformed_atlas import Atlas, HeadParameters
 from clinica_gado.segmentation.segmenter import TissueMaps
 
 AFFINE = np.diag([5.0, 5.0, 5.0, 1.0])
@@ -99,10 +99,10 @@ def test_the_template_s_brain_is_deformed_to_the_head(head, monkeypatch):
     radius, image = shells(1.08)
     layers = ((radius >= 38) & (radius < 52), radius < 38, (radius >= 52) & (radius < 64))
     priors = TissueMaps(*(layer.astype(np.float32) for layer in layers))
-    atlas = Atlas(priors, image, np.where(radius < 64, image, 0), AFFINE, {})
-    monkeypatch.setattr(builtin, "load_atlas", lambda: atlas)
-    quick = Parameters(deformation_mm=5.0, deformation_iterations=(5, 5, 2))
-    monkeypatch.setattr(builtin, "Parameters", lambda: quick)
+    atlas = Atlas(priors, image, AFFINE, {})
+    monkeypatch.setattr(deformed_atlas, "load_atlas", lambda: atlas)
+    quick = HeadParameters(deformation_mm=5.0, deformation_iterations=(5, 5, 2))
+    monkeypatch.setattr(deformed_atlas, "HeadParameters", lambda: quick)
     truth = shells()[0] < 64
     found = deform_template_brain(head)
     assert dice(found, truth) > 0.97
