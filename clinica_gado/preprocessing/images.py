@@ -118,7 +118,7 @@ def _as_3d(data: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
         data = data[..., 0]
     if data.ndim != 3:
         raise InputImageError(
-            f"{path} is {len(shape)}D {shape}; a T1w image is 3D: split it into its volumes."
+            f"{path} is {len(shape)}D {shape}; a 3D image is needed: split it into its volumes."
         )
     if min(data.shape) < MIN_VOXELS:
         raise InputImageError(

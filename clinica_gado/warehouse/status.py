@@ -13,7 +13,10 @@ from clinica_gado.outcomes import DONE, FAILED
 from clinica_gado.warehouse.records import WAITING, Record
 from clinica_gado.warehouse.state import State
 
-_PATH = re.compile(r"(?<![\w.])(~?/[^\s:;,)]+|sub-[\w.-]+)")
+# Folders may have spaces: up to the name of a file where there is one.
+_PATH = re.compile(
+    r"(?<![\w.])(~?/[^:;,)]*?\.(?:nii(?:\.gz)?|json|tsv)\b|~?/[^\s:;,)]+|sub-[\w.-]+)"
+)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 

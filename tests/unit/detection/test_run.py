@@ -73,6 +73,7 @@ def table(request: DetectionRequest) -> pd.DataFrame:
     return found.set_index("participant_id")
 
 
+@pytest.mark.usefixtures("no_network")
 def test_every_image_has_a_row(request_: DetectionRequest) -> None:
     assert detect(request_) == 1
     rows = table(request_)

@@ -37,6 +37,7 @@ def files_of(folder: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.usefixtures("no_network")
 def test_the_real_image_is_taken_where_there_is_one(caps: Path, output: Path) -> None:
     assert export(ExportRequest(caps, output)) == 0
     manifest = table(output / "manifest.tsv")

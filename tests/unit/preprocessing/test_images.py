@@ -92,7 +92,7 @@ def sheared():
 
 
 BAD_IMAGES = {
-    "4D": (lambda path: write(path, random_data((*SHAPE, 3))), "split it"),
+    "4D": (lambda path: write(path, random_data((*SHAPE, 3))), "is 4D .* a 3D image is needed"),
     "NaN": (lambda path: write(path, np.where(random_data() > 99, np.nan, 1.0)), "NaN"),
     "all zeros": (lambda path: write(path, np.zeros(SHAPE)), "one value"),
     "no orientation": (lambda path: write(path, random_data(), code=0), "no orientation"),

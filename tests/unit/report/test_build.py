@@ -37,6 +37,7 @@ def read(report: Path) -> tuple[str, dict]:
     return report.read_text(encoding="utf-8"), json.loads(report.with_suffix(".json").read_text())
 
 
+@pytest.mark.usefixtures("no_network")
 def test_the_report_holds_every_visit_section_and_picture(caps: Path) -> None:
     page, content = read(write_report(caps, PIPELINE))
     assert len(content["visits"]) == 5

@@ -167,6 +167,7 @@ def test_status_of_a_folder_without_runs_is_told(tmp_path):
     ("reason", "general"),
     [
         ("/data/bids/sub-1/a b cannot", "… b cannot"),
+        ("/data/A B/sub-1/a_T1w.nii.gz and /c d/e.json differ", "… and … differ"),
         ("sub-01_ses-M000_T1w.nii.gz has 4 dimensions", "… has N dimensions"),
         ("no path in it", "no path in it"),
     ],
