@@ -87,13 +87,15 @@ build/tools/.made: Makefile
 	$(TOOLS)/python -m pip --disable-pip-version-check install --quiet $(LOCK_TOOLS)
 	@touch $@
 
-# Torch has a file of its own for each build: the other pins are the same for both.
+# Torch has a file of its own for each build: the other pins are the same for both. The newest antspyx
+# is asked for, as pip gets it, or an older one would be taken for the sake of a newer numpy.
 lock: build/tools/.made
 	mkdir -p build
 	echo "$(TORCH)+cpu" > build/torch-cpu.in
 	echo "$(TORCH)" > build/torch-cuda.in
+	echo "antspyx>=0.6.3" > build/newest.in
 	printf '%s\n' pip setuptools wheel > build/build.in
-	$(COMPILE) $(FIND_TORCH) setup.cfg build/torch-cpu.in build/build.in --extra train \
+	$(COMPILE) $(FIND_TORCH) setup.cfg build/torch-cpu.in build/newest.in build/build.in --extra train \
 		--extra warehouse --no-emit-package torch --output-file $(LOCK).txt
 	$(COMPILE) $(FIND_TORCH) build/torch-cpu.in --constraint $(LOCK).txt \
 		--output-file $(LOCK)-torch-cpu.txt
