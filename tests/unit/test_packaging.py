@@ -7,6 +7,8 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import clinica_gado
 
@@ -97,6 +99,31 @@ def test_every_pipeline_folder_is_announced_to_clinica(metadata: ConfigParser) -
 def test_every_requirement_has_a_lower_bound(metadata: ConfigParser) -> None:
     requirements = listed(metadata, "options", "install_requires")
     assert [name for name in requirements if ">=" not in name] == []
+
+
+def locked(name: str) -> dict[str, str]:
+    """Return the versions that a lock names, by normalised name of the package."""
+    text = (ROOT / "locks" / f"linux-py311{name}.txt").read_text(encoding="utf-8")
+    pins = re.findall(r"^([a-z0-9-]+)==(\S+)((?: \\\n +--hash=sha256:[0-9a-f]{64})+)$", text, re.M)
+    assert len(pins) == text.count("=="), "a package is named without its checksum"
+    return {package: version for package, version, _ in pins}
+
+
+@pytest.mark.parametrize("build", ["cpu", "cuda"])
+def test_locks_satisfy_what_a_hospital_installs(metadata: ConfigParser, build: str) -> None:
+    texts = listed(metadata, "options", "install_requires")
+    for extra in ("train", "warehouse"):
+        texts += listed(metadata, "options.extras_require", extra)
+    pins = locked("") | locked(f"-torch-{build}")
+    for requirement in map(Requirement, texts):
+        if requirement.marker is None or requirement.marker.evaluate({"python_version": "3.11"}):
+            assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize("part", ["-build", "-torch-cpu", "-torch-cuda"])
+def test_locks_agree_on_what_they_share(part: str) -> None:
+    everything = locked("")
+    assert {k: v for k, v in locked(part).items() if everything.get(k, v) != v} == {}
 
 
 def test_changelog_knows_the_version() -> None:
