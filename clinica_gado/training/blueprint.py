@@ -16,16 +16,19 @@ from clinica_gado.models.bundle import find_bundle, load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
+from clinica_gado.sequences import T1W_CE
 
 if TYPE_CHECKING:
     from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.config import NetworkConfig, TrainingConfig
 
+ENHANCEMENT = "t1-virtual-enhance"
 NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-card` does."
 TARGETS = {
     "remapped": "the input without its enhancement, in the input's own style",
     "real": "the real T1w without contrast, in its own style and on a scale of its own",
+    "enhanced": "the T1w at full dose, of the sequence and on the scale of the first input",
 }
 
 
@@ -42,6 +45,7 @@ class Blueprint:
     grid: Grid
     normalisation: Rule
     target: str
+    inputs: tuple[str, ...] = (T1W_CE,)
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
 
@@ -68,6 +72,7 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
             Grid(network.grid, GRIDS[network.grid]),
             normalisation_from({"rule": network.normalisation}),
             config.data.target,
+            config.input_names,
         )
     bundle = load_bundle(find_bundle(start_from))
     card = bundle.card
@@ -77,6 +82,7 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
         card.grid,
         normalisation_from(card.normalisation),
         config.data.target,
+        tuple(item.name for item in card.inputs),
         weights,
         {"id": card.id, "sha256": bundle.sha256},
     )
@@ -102,9 +108,9 @@ def describe(
     versions = {"clinica-gado": __version__, "torch": torch.__version__}
     return Card(
         id=model_id,
-        task=PIPELINE,
+        task=ENHANCEMENT if blueprint.target == "enhanced" else PIPELINE,
         architecture=blueprint.architecture,
-        inputs=(CardInput("T1w-ce"),),
+        inputs=tuple(CardInput(name) for name in blueprint.inputs),
         grid=blueprint.grid,
         normalisation=card_of(blueprint.normalisation),
         training_data={**training_data, "target": TARGETS[blueprint.target], "versions": versions},

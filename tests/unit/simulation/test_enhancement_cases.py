@@ -1,0 +1,48 @@
+"""Simulated cases of several images for training: agent, scale and place of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clinica_gado.inference.normalisation import PercentileMedian
+from clinica_gado.models.card import GRIDS, Grid
+from clinica_gado.training.heads import place_on_crop_grid
+from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
+from clinica_gado.training.simulated import simulate_enhancement
+
+INPUTS = ("T1w", "T2w", "FLAIR")
+
+
+@pytest.fixture(scope="module")
+def case(phantom_file):
+    return simulate_enhancement(phantom_file, 3, INPUTS, PercentileMedian())
+
+
+def test_the_target_is_the_first_input_with_agent(case):
+    acquired = case.source[0] > 0.1
+    assert (case.target[acquired] > 1.3 * case.source[0][acquired]).any()
+
+
+def test_the_target_does_not_depend_on_the_other_images_given(case, phantom_file):
+    alone = simulate_enhancement(phantom_file, 3, ("T1w",), PercentileMedian())
+    np.testing.assert_array_equal(alone.target, case.target)
+
+
+def test_inputs_are_different_images_and_a_seed_gives_the_same(case, phantom_file):
+    again = simulate_enhancement(phantom_file, 3, INPUTS, PercentileMedian())
+    np.testing.assert_array_equal(again.stack(), case.stack())
+    assert len({image.tobytes() for image in case.source}) == len(INPUTS)
+
+
+def test_channels_keep_their_places_on_every_way_to_the_network():
+    images = np.stack([np.full((12, 12, 12), value, dtype=np.float32) for value in (1, 2)])
+    pair = ScaledPair(images, images[0] + 2, np.ones((12, 12, 12), dtype=bool))
+    placed = place_on_crop_grid(pair)
+    assert placed.source.shape == (2, *GRIDS["mni-1mm"])
+    moved = on_network_grid(placed, Grid("mni-160x192x160", GRIDS["mni-160x192x160"]))
+    for given in (placed, moved):
+        assert [image.max() for image in given.stack()] == pytest.approx([1, 2, 3, 1])
+    padded = pad_whole(cut_slab(pair, 3, 6), (8, 8, 1))
+    assert padded.shape == (4, 16, 16, 3)
+    np.testing.assert_array_equal(padded[:, 8, 8, 1], [1, 2, 3, 1])
