@@ -8,21 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from clinica_gado.bids import Job
 from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
-from clinica_gado.errors import GadoError, OutputError
+from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
-from clinica_gado.outcomes import ALREADY_DONE, Outcome, failure
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
+from clinica_gado.predictors import load_predictor
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
-    correct_bias,
     read_itk_affine,
 )
 from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options, prepare_linear
@@ -31,7 +30,6 @@ from clinica_gado.provenance import INTENDED_USE, generated_by
 
 if TYPE_CHECKING:
     from clinica_gado.inference import Prediction, Predictor
-    from clinica_gado.models.bundle import Bundle
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +48,8 @@ class RemovalSettings:
     overwrite : replace results that other settings made, and make the others again.
     """
 
+    pipeline: ClassVar[str] = PIPELINE
+
     bids: Path
     caps: Path
     model: str | None = None
@@ -60,37 +60,21 @@ class RemovalSettings:
     native_space: bool = False
     overwrite: bool = False
 
-
-@lru_cache(maxsize=1)
-def load_predictor(model: str | None, device: str, precision: str, flips: str) -> Predictor:
-    """Load a bundle once per process.
-
-    Raises
-    ------
-    BundleError, DeviceError
-        The bundle is missing or altered, or the device is not there.
-    """
-    from clinica_gado.inference import Predictor
-
-    return Predictor(find_model(model), device=device, precision=precision, flips=flips)
-
-
-def find_model(model: str | None) -> Bundle:
-    """Return a bundle by id or folder, verified; None for the one shipped as default.
-
-    Raises
-    ------
-    BundleError
-        It is missing or altered.
-    """
-    from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
-
-    return load_bundle(default_bundle(PIPELINE) if model is None else find_bundle(model))
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as the provenance of a run states them."""
+        return {
+            "Device": self.device,
+            "Precision": self.precision,
+            "Flips": self.flips,
+            "Preprocessing": describe_options(self.linear),
+            "NativeSpace": self.native_space,
+        }
 
 
 def predictor_of(settings: RemovalSettings) -> Predictor:
     """Return the predictor that the settings ask for."""
-    return load_predictor(settings.model, settings.device, settings.precision, settings.flips)
+    compute = (settings.device, settings.precision, settings.flips)
+    return load_predictor(PIPELINE, settings.model, *compute)
 
 
 def make_request(job: Job, settings: RemovalSettings, model_sha256: str) -> dict[str, Any]:
@@ -123,12 +107,7 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
     if settings.overwrite or sidecar is None or not paths.image.is_file():
         return False
     request = make_request(job, settings, model_sha256)
-    differing = [key for key, value in request.items() if sidecar.get(key) != value]
-    if differing:
-        raise OutputError(
-            f"{paths.image} was made with other settings ({', '.join(differing)} differ); "
-            "add --overwrite_outputs to replace it, or use another CAPS folder."
-        )
+    check_same_request(paths.image, sidecar, request)
     native = read_sidecar(paths.native_sidecar) or {}
     in_native_space = paths.native.is_file() and request.items() <= native.items()
     return in_native_space or not settings.native_space
@@ -174,7 +153,7 @@ def synthesise(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
     for outdated in (paths.sidecar, paths.native_sidecar, paths.native):
         outdated.unlink(missing_ok=True)
     if settings.native_space:
-        _save_native(job, paths, before, after, content)
+        _save_native(job, settings, before, after, content)
     save_volume(after, paths.image)
     _save_mosaic(paths, before, after, content)
     write_json(paths.sidecar, {**content, "SpatialReference": "MNI152NLin2009cSym"})
@@ -220,9 +199,14 @@ def summarise_change(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
 
 
 def _save_native(
-    job: Job, paths: RemovalPaths, before: Volume, after: Volume, content: Mapping[str, Any]
+    job: Job,
+    settings: RemovalSettings,
+    before: Volume,
+    after: Volume,
+    content: Mapping[str, Any],
 ) -> None:
-    native = correct_bias(read_volume(job.source))
+    paths = removal_paths(settings.caps, job.source, job.visit)
+    native = settings.linear.correct_bias(read_volume(job.source))
     change = Volume(after.data - before.data, before.affine)
     moved = change_in_native_space(change, read_itk_affine(paths.affine), native)
     # A change may not take a voxel below zero, nor touch the air around a skull-stripped brain.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
-from clinica_gado.bids import Job, Problem, Visit
-from clinica_gado.errors import GadoError
+from clinica_gado.bids import Problem, Visit
+from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,18 @@ logger = logging.getLogger(__name__)
 DONE, ALREADY_DONE, FAILED = "done", "already done", "failed"
 NOT_VALIDATED = "not validated: "
 """Begins the doubt about an image that its validation could not judge."""
+
+
+class Treated(Protocol):
+    """What a job of either pipeline tells of itself: its visit, and the image that names it."""
+
+    @property
+    def visit(self) -> Visit:
+        """The visit."""
+
+    @property
+    def source(self) -> Path:
+        """The image that outputs are named after."""
 
 
 class Outcome(NamedTuple):
@@ -39,7 +51,7 @@ class Outcome(NamedTuple):
         return f"{self.visit}: {self.status}" + (f" ({details})" if details else "")
 
 
-def attempt(job: Job, step: Callable[[], tuple[str, ...]]) -> Outcome:
+def attempt(job: Treated, step: Callable[[], tuple[str, ...]]) -> Outcome:
     """Run a step of a visit; whatever it raises becomes that visit's outcome and no other's."""
     try:
         flags = step()
@@ -49,7 +61,7 @@ def attempt(job: Job, step: Callable[[], tuple[str, ...]]) -> Outcome:
     return Outcome(job.visit, job.source.name, DONE, "", tuple(flags))
 
 
-def failure(job: Job, error: Exception) -> Outcome:
+def failure(job: Treated, error: Exception) -> Outcome:
     """Return the outcome of a visit that an error ended, in one line."""
     if isinstance(error, GadoError):
         reason = str(error)
@@ -58,6 +70,22 @@ def failure(job: Job, error: Exception) -> Outcome:
     else:
         reason = f"unexpected {type(error).__name__}: {_one_line(error)}; please report it."
     return Outcome(job.visit, job.source.name, FAILED, reason)
+
+
+def check_same_request(image: Path, sidecar: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    """Check that a result was made of what is asked for now, by its sidecar.
+
+    Raises
+    ------
+    OutputError
+        It was made of something else, or by other settings.
+    """
+    differing = [key for key, value in request.items() if sidecar.get(key) != value]
+    if differing:
+        raise OutputError(
+            f"{image} was made with other settings ({', '.join(differing)} differ); "
+            "add --overwrite_outputs to replace it, or use another CAPS folder."
+        )
 
 
 def with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:

@@ -142,7 +142,7 @@ def run_steadily(
     arguments = {"n_procs": n_procs, "status_callback": progress, "raise_insufficient": False}
     plugin = SteadyMultiProcPlugin(arguments, last_node)
     try:
-        # Not Clinica's `run`, which a Pipeline has: see `T1GadoRemoval`.
+        # Not Clinica's `run`, which a Pipeline has: see `VisitChain`.
         Workflow.run(workflow, plugin=plugin)
     except RuntimeError as error:
         # Nodes catch their own errors: what comes here is a process that was killed.

@@ -47,8 +47,14 @@ class Bundle:
 
     @property
     def sha256(self) -> str:
-        """One checksum for all weights: the file's, or that of the folds' checksums in order."""
+        """One checksum for all weights and the gate on their change.
+
+        That of the file where it is all there is; else the one of the folds' checksums in order,
+        and of the gate as the card has it.
+        """
         digests = [self.card.files[path.name] for path in self.weight_files]
+        if self.card.darkening_gate is not None:
+            digests.append(json.dumps(dict(self.card.darkening_gate), sort_keys=True))
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()

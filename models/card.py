@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Any
 
 from clinica_gado.errors import BundleError
@@ -23,6 +24,7 @@ both with its 1 mm voxels. `clinica_gado.inference.grid` brings images there."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE_NAME = re.compile(r"(model|fold-\d{1,2})\.safetensors")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_GATE_KEYS = {"threshold", "width", "smoothing_voxels"}
 _METRIC_KEYS = ("name", "value", "definition", "data")
 
 
@@ -74,6 +76,8 @@ class Card:
     metrics : each a mapping with `name`, `value`, `definition` and `data`.
     intended_use, limits, licence : in words; the licence is that of the weights.
     files : sha256 of each weight file.
+    darkening_gate : which of a network's changes are kept, see `clinica_gado.inference.change`; all
+        of them when None.
     extra : what else the file says; kept as it is.
     """
 
@@ -89,6 +93,7 @@ class Card:
     limits: tuple[str, ...]
     licence: str
     files: Mapping[str, str] = field(default_factory=dict)
+    darkening_gate: Mapping[str, float] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,7 +118,8 @@ def card_from(content: object) -> Card:
     if not isinstance(content, Mapping):
         raise BundleError("the card must be a JSON object.")
     known = [item.name for item in fields(Card) if item.name != "extra"]
-    missing = [name for name in known if name not in content and name != "files"]
+    optional = ("files", "darkening_gate")
+    missing = [name for name in known if name not in content and name not in optional]
     if missing:
         raise BundleError(f"the card lacks {', '.join(missing)}.")
     _check_texts(content)
@@ -130,6 +136,7 @@ def card_from(content: object) -> Card:
         limits=tuple(str(item) for item in _list_of(content, "limits")),
         licence=content["licence"],
         files=_check_files(content.get("files", {})),
+        darkening_gate=_gate_from(content),
         extra={key: value for key, value in content.items() if key not in known},
     )
 
@@ -145,6 +152,8 @@ def card_to_json(card: Card) -> dict[str, Any]:
     content["grid"] = {"name": card.grid.name, "shape": list(card.grid.shape)}
     content["metrics"] = [dict(metric) for metric in card.metrics]
     content["limits"] = list(card.limits)
+    if card.darkening_gate is None:
+        del content["darkening_gate"]
     return {**content, **extra}
 
 
@@ -209,6 +218,23 @@ def _grid_from(item: object) -> Grid:
     if given.get("shape", shape) != shape:
         raise BundleError(f"the card's grid {name} has the shape {shape}, not {given['shape']}.")
     return Grid(name, GRIDS[name])
+
+
+def _gate_from(content: Mapping[str, Any]) -> Mapping[str, float] | None:
+    gate = content.get("darkening_gate")
+    if gate is None:
+        return None
+    if content["architecture"].get("output") != "change":
+        raise BundleError("the card's darkening_gate is for a network that answers with a change.")
+    is_complete = isinstance(gate, Mapping) and set(gate) == _GATE_KEYS
+    if not is_complete or not all(_is_positive(number) for number in gate.values()):
+        names = ", ".join(sorted(_GATE_KEYS))
+        raise BundleError(f"the card's darkening_gate must be {names}, numbers above 0.")
+    return gate
+
+
+def _is_positive(number: object) -> bool:
+    return isinstance(number, int | float) and number is not True and 0 < number < inf
 
 
 def _check_metric(item: object) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ class InputRequest:
         the routine image (Bône 2022).
     filters : conditions of the user for an input; those for `T1w-lowdose` say what a low dose is.
     assume_plain : whether a T1w of unknown contrast is taken for one without.
+    reference : an image that results are compared with where a visit has it; no input.
     """
 
     names: tuple[str, ...]
@@ -68,6 +69,7 @@ class InputRequest:
     substitutes: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, EntityFilter] = field(default_factory=dict)
     assume_plain: bool = False
+    reference: str | None = None
 
     @property
     def low_dose(self) -> EntityFilter:

@@ -17,7 +17,7 @@ from clinica_gado.bids.input_rules import PLACES, InputRequest, Place
 from clinica_gado.bids.preference import preferred_source, why_source
 from clinica_gado.bids.visits import Problem, Visit, VisitFolder, list_in_words, list_visits
 from clinica_gado.errors import SelectionError
-from clinica_gado.sequences import T1W, T1W_CE, T1W_LOW_DOSE
+from clinica_gado.sequences import T1W, T1W_CE, T1W_KINDS, T1W_LOW_DOSE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ INPUT_COLUMNS = (
     *("participant_id", "session_id", "filename", "input", "role", "reason"),
     *("contrast", "evidence", "detail", "doubtful"),
 )
-_T1W_KINDS = (T1W, T1W_LOW_DOSE, T1W_CE)
 _STATED = (Source.ENTITY, Source.SIDECAR, Source.CONTRAST_TSV)
 
 
@@ -42,12 +41,18 @@ class InputFile:
 
 @dataclass(frozen=True)
 class InputJob:
-    """The images of one visit by input, and the inputs that it lacks."""
+    """The images of one visit by input, the inputs that it lacks, and what it is compared with."""
 
     visit: Visit
     files: Mapping[str, InputFile]
     missing: tuple[str, ...] = ()
     cross_sectional: bool = False
+    reference: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """The first image, which leads the others to the template and names the results."""
+        return next(iter(self.files.values())).path
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class InputDecision(Decision):
     @property
     def doubtful(self) -> bool:
         """Whether a person should look; only of a T1w must the contrast be known."""
-        if self.input in _T1W_KINDS or self.unreadable_name:
+        if self.input in T1W_KINDS or self.unreadable_name:
             return super().doubtful
         return self.evidence.contradicted or bool(self.notes)
 
@@ -173,9 +178,14 @@ class _Chooser:
             found = self._choose_one(name)
             if found is not None:
                 files[name] = found
+        wanted = self._request.reference
+        reference = self._choose_one(wanted) if wanted is not None else None
         self._leave_other_t1w_alone()
         missing = tuple(name for name in self._request.names if name not in files)
-        return InputJob(self._folder.visit, files, missing, self._folder.cross_sectional)
+        return InputJob(
+            *(self._folder.visit, files, missing, self._folder.cross_sectional),
+            reference=None if reference is None else reference.path,
+        )
 
     def _choose_one(self, name: str) -> InputFile | None:
         found = None
@@ -190,7 +200,7 @@ class _Chooser:
 
     def _images_in(self, place: Place, name: str) -> list[AssessedImage]:
         kind = self._request.kind_of(name)
-        if kind in _T1W_KINDS:
+        if kind in T1W_KINDS:
             return [a for a in self._t1w if self._kind_of_t1w(a) == kind]
         images, unusable = self._reader.images_of(self._folder, place.modality, place.suffix)
         self._record(_of_unusable(file, name) for file in unusable)
@@ -207,7 +217,8 @@ class _Chooser:
         (winner,) = (a for a in usable if a.image.name is best)
         others = [a for a in usable if a is not winner]
         self._reject([(a, _why_other(winner, a)) for a in others], name)
-        self._record([_decision(winner, Role.INPUT, _why_chosen(winner, others), name)])
+        role = Role.REFERENCE if name == self._request.reference else Role.INPUT
+        self._record([_decision(winner, role, _why_chosen(winner, others), name)])
         b_values = self._reader.file_beside(winner.image, ".bval") if place.is_series else None
         return InputFile(winner.image.path, b_values)
 
@@ -219,7 +230,7 @@ class _Chooser:
             return a.rejection
         if unmet is not None:
             return f"does not pass --input-filter {self._request.kind_of(name)}:{unmet}"
-        if self._request.kind_of(name) not in _T1W_KINDS and enhanced:
+        if self._request.kind_of(name) not in T1W_KINDS and enhanced:
             return f"acquired with contrast agent ({a.evidence.detail})"
         if place.is_series and self._reader.file_beside(a.image, ".bval") is None:
             return "no .bval file belongs to it, so no ADC can be computed"

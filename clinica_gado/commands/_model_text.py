@@ -44,7 +44,7 @@ def card_text(card: Card) -> str:
     entries = {
         "Model": card.id,
         "Task": card.task,
-        "Network": f"{_numbers(card.architecture, 'name')}; answers with the {card.output}",
+        "Network": f"{_numbers(card.architecture, 'name')}; answers with the {_answer(card)}",
         "Inputs": ", ".join(_input(item) for item in card.inputs),
         "Grid": f"{card.grid.name} ({grid})",
         "Scale": _numbers(card.normalisation, "rule"),
@@ -86,6 +86,13 @@ def _is_default(task: str, folder: Path) -> bool:
 def _numbers(mapping: Mapping[str, Any], head: str) -> str:
     rest = ", ".join(f"{key} {value}" for key, value in mapping.items() if key != head)
     return f"{mapping[head]} ({rest})" if rest else str(mapping[head])
+
+
+def _answer(card: Card) -> str:
+    if card.darkening_gate is None:
+        return card.output
+    numbers = ", ".join(f"{key} {value}" for key, value in card.darkening_gate.items())
+    return f"{card.output}, of which clear darkening is kept ({numbers})"
 
 
 def _input(item: CardInput) -> str:

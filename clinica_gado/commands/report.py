@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+REMOVAL = "t1-gado-removal"
 
 
 @click.command()
 @click.argument("caps", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--pipeline", default="t1-gado-removal", show_default=True, help="Whose results to report."
-)
+@click.option("--pipeline", default=REMOVAL, show_default=True, help="Whose results to report.")
 @click.option(
     "-o",
     "--output",
@@ -62,9 +61,14 @@ def cli(
     """Write the quality report of the results in CAPS: one HTML file that needs no network."""
     if exclude and reviews is None:
         raise click.UsageError("--exclude needs --reviews.")
+    anew = exclude or quality_tsv is not None or tests_in_family is not None
+    if anew and pipeline != REMOVAL:
+        raise click.UsageError(
+            f"--exclude, --quality-tsv and --tests-in-family are of the tests of {REMOVAL}."
+        )
     from clinica_gado.report.build import write_report
 
-    if exclude or quality_tsv is not None or tests_in_family is not None:
+    if anew:
         _compare_anew(caps, pipeline, quality_tsv, reviews if exclude else None, tests_in_family)
     click.echo(write_report(caps, pipeline, reviews=reviews, redact=redact, output=output))
     if export is not None:

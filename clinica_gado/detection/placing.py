@@ -12,7 +12,7 @@ import numpy as np
 
 from clinica_gado.errors import RegistrationError
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
-from clinica_gado.preprocessing.images import Volume
+from clinica_gado.preprocessing.images import Volume, shrink
 from clinica_gado.preprocessing.linear import estimate_transform, resample_to_grid
 from clinica_gado.preprocessing.plausibility import check_registration
 from clinica_gado.preprocessing.templates import is_brain_only, load_template, template_brain
@@ -45,15 +45,5 @@ def place_on_template(native: Volume) -> Volume:
 
 def coarse_affine(moving: Volume, template: Volume) -> NDArray[np.float64]:
     """Return the matrix (4, 4) from the template's world to that of an image, found at 3 mm."""
-    return estimate_transform(shrink(moving), shrink(template), REGISTRATION)
-
-
-def shrink(volume: Volume, size_mm: float = COARSE_MM) -> Volume:
-    """Average blocks of voxels to about `size_mm`; an axis that is coarser stays as it is."""
-    steps = np.maximum(1, np.floor(size_mm / np.array(volume.spacing) + 0.01)).astype(int)
-    shape = np.array(volume.data.shape) // steps
-    i, j, k = (slice(0, int(n * s)) for n, s in zip(shape, steps, strict=True))
-    blocks = volume.data[i, j, k].reshape([int(v) for v in np.stack([shape, steps], 1).ravel()])
-    affine = volume.affine @ np.diag([*steps.astype(float), 1.0])
-    affine[:3, 3] += volume.affine[:3, :3] @ ((steps - 1) / 2.0)
-    return Volume(blocks.mean(axis=(1, 3, 5), dtype=np.float32), affine)
+    coarse = shrink(moving, COARSE_MM)
+    return estimate_transform(coarse, shrink(template, COARSE_MM), REGISTRATION)

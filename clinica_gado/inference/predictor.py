@@ -10,6 +10,7 @@ import torch
 
 from clinica_gado.errors import GadoError, InputImageError
 from clinica_gado.inference.averaging import FLIPS
+from clinica_gado.inference.change import gate_from
 from clinica_gado.inference.devices import Compute
 from clinica_gado.inference.engine import FallbackEngine
 from clinica_gado.inference.grid import FIRST_VOXEL, from_network_grid
@@ -46,7 +47,7 @@ class Prediction:
 
 
 class Predictor:
-    """Normalise, pad, run, average over mirrors and folds, invert, restore the input's scale.
+    """Normalise, pad, run, average over mirrors and folds, gate, invert, restore the scale.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ class Predictor:
         self.bundle = bundle
         self._mirrors = FLIPS[flips]
         self._rules = rules_of(bundle.card)
+        self._gate = gate_from(bundle.card.darkening_gate)
         self._engine = FallbackEngine(bundle, device, precision)
 
     @property
@@ -137,12 +139,22 @@ class Predictor:
         if self.bundle.card.output == "image":
             result = self._keep_uncovered(scale.invert(estimate), first)
         else:
-            result = scale.add(first, estimate)
+            result = scale.add(first, self._gated(estimate, allowed))
         # A magnitude image has nothing below zero; what the input has there is not deepened.
         result = np.maximum(result, np.minimum(first, 0))
         if prepared.brain is not None:
             result = np.where(prepared.brain, result, np.float32(0))
         return result if allowed is None else np.where(allowed, result, first)
+
+    def _gated(
+        self, change: NDArray[np.float32], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Apply the card's gate; what a network says of voxels that stay must not open it."""
+        if self._gate is None:
+            return change
+        return self._gate.apply(
+            change if allowed is None else np.where(allowed, change, np.float32(0))
+        )
 
     def _keep_uncovered(
         self, result: NDArray[np.float32], first: NDArray[np.float32]

@@ -168,6 +168,17 @@ def save_volume(volume: Volume, path: Path) -> None:
         nib.save(image, partial)
 
 
+def shrink(volume: Volume, size_mm: float) -> Volume:
+    """Average blocks of voxels to about `size_mm`; an axis that is coarser stays as it is."""
+    steps = np.maximum(1, np.floor(size_mm / np.array(volume.spacing) + 0.01)).astype(int)
+    shape = np.array(volume.data.shape) // steps
+    i, j, k = (slice(0, int(n * s)) for n, s in zip(shape, steps, strict=True))
+    blocks = volume.data[i, j, k].reshape([int(v) for v in np.stack([shape, steps], 1).ravel()])
+    affine = volume.affine @ np.diag([*steps.astype(float), 1.0])
+    affine[:3, 3] += volume.affine[:3, :3] @ ((steps - 1) / 2.0)
+    return Volume(blocks.mean(axis=(1, 3, 5), dtype=np.float32), affine)
+
+
 def to_ants(volume: Volume) -> ants.ANTsImage:
     """Give a volume to ANTs, whose world axes are LPS."""
     import ants

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,13 +73,20 @@ def estimate_affine(
 
 
 def estimate_transform(
-    moving: Volume, fixed: Volume, kind: str, seed: int = RANDOM_SEED
+    moving: Volume,
+    fixed: Volume,
+    kind: str,
+    seed: int = RANDOM_SEED,
+    start: NDArray[np.float64] | None = None,
+    **settings: Any,
 ) -> NDArray[np.float64]:
     """Return the matrix (4, 4) from the world of `fixed` to that of `moving`, RAS mm.
 
     Parameters
     ----------
     kind : a linear `type_of_transform` of antspyx.
+    start : such a matrix; None for the translation between the centres of mass.
+    settings : of `ants.registration`.
 
     Raises
     ------
@@ -92,12 +99,16 @@ def estimate_transform(
     # `ants.registration` swallows a `random_seed` argument: only the global setting is read.
     set_ants_deterministic(on=False, seed_value=seed)
     with tempfile.TemporaryDirectory() as folder:
+        if start is not None:
+            settings["initial_transform"] = f"{folder}/start.mat"
+            ants.write_transform(itk_affine(start), settings["initial_transform"])
         try:
             result = ants.registration(
                 fixed=to_ants(fixed),
                 moving=to_ants(moving),
                 type_of_transform=kind,
                 outprefix=f"{folder}/",
+                **settings,
             )
         except RuntimeError as error:
             raise RegistrationError(
@@ -168,7 +179,11 @@ def crop(volume: Volume) -> Volume:
 def run_linear(volume: Volume, template: Volume, seed: int = RANDOM_SEED) -> LinearResult:
     """Bring a T1w image to the template: N4, affine, resampling, crop."""
     corrected = correct_bias(volume)
-    matrix = estimate_affine(corrected, template, seed)
+    return bring_to_template(corrected, estimate_affine(corrected, template, seed))
+
+
+def bring_to_template(corrected: Volume, matrix: NDArray[np.float64]) -> LinearResult:
+    """Sample a corrected image on the template's grid through its affine, and crop it."""
     cropped = crop(resample_to_grid(corrected, MNI_GRID, matrix))
     return LinearResult(corrected, cropped, matrix)
 

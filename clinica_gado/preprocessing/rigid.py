@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clinica_gado.preprocessing.images import Volume, to_ants
+from clinica_gado.preprocessing.images import Volume, shrink, to_ants
 from clinica_gado.preprocessing.linear import RANDOM_SEED, estimate_transform, resample
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ MIN_GAIN = 1.02
 """A registration must raise the mutual information by this factor to be preferred to the headers:
 interpolation alone raises it a little (.3 % on pairs of `real` that were brought together before).
 """
+FAST_MM = 2.0
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,17 @@ class Alignment:
     mutual_information: float
 
 
-def align_rigidly(moving: Volume, fixed: Volume, seed: int = RANDOM_SEED) -> Alignment:
+def align_rigidly(
+    moving: Volume, fixed: Volume, seed: int = RANDOM_SEED, fast: bool = False
+) -> Alignment:
     """Find the rigid movement between two images of one head, whatever their contrast.
 
     Images of one examination often share their coordinates already: these are kept unless a
     registration is clearly better.
+
+    Parameters
+    ----------
+    fast : register images of `FAST_MM`; what is kept is judged at full resolution all the same.
 
     Raises
     ------
@@ -49,7 +56,8 @@ def align_rigidly(moving: Volume, fixed: Volume, seed: int = RANDOM_SEED) -> Ali
         ANTs gave up.
     """
     headers = np.eye(4)
-    registered = estimate_transform(moving, fixed, REGISTRATION, seed)
+    images = (shrink(moving, FAST_MM), shrink(fixed, FAST_MM)) if fast else (moving, fixed)
+    registered = estimate_transform(*images, REGISTRATION, seed)
     before = mutual_information(moving, fixed, headers)
     after = mutual_information(moving, fixed, registered)
     if after > MIN_GAIN * before:

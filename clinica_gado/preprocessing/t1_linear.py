@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from clinica_gado.caps import linear_paths, read_sidecar, removal_paths
+from clinica_gado.caps import REMOVAL, linear_paths, prepared_paths, read_sidecar
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path, sha256_of, write_json
+from clinica_gado.preprocessing.fast import correct_bias_fast, describe_fast, run_linear_fast
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     RANDOM_SEED,
     LinearResult,
+    correct_bias,
     itk_affine,
     read_itk_affine,
     resample_to_grid,
@@ -41,12 +44,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clinica_gado.bids import Visit
-    from clinica_gado.caps import RemovalPaths
+    from clinica_gado.caps import PreparedPaths
 
 logger = logging.getLogger(__name__)
 
 MAX_NEGATIVE_FRACTION = 0.25
-ROUTES = ("standard", "clinica")
+ROUTES = ("fast", "standard", "clinica")
 MIN_DETAIL_CORRELATION = 0.9
 """Of a t1_linear image and its affine applied anew: .95–1 where they agree, .7 after SyN."""
 DETAIL_MM = 4.0
@@ -59,7 +62,8 @@ class LinearOptions:
 
     Attributes
     ----------
-    route : `standard` (embedded) or `clinica` (the ANTs programs that Clinica itself runs).
+    route : `standard` (embedded), `fast` (the same on coarser images) or `clinica` (the ANTs
+        programs that Clinica itself runs).
     template : the user's template, or None for the one shipped that fits the image.
     """
 
@@ -67,20 +71,36 @@ class LinearOptions:
     template: Path | None = None
     seed: int = RANDOM_SEED
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether what is done beside the registration to the template is to be fast, too."""
+        return self.route == "fast"
 
-def prepare_linear(source: Path, visit: Visit, caps: Path, options: LinearOptions) -> RemovalPaths:
+    @property
+    def correct_bias(self) -> Callable[[Volume], Volume]:
+        """What removes the bias field of other images of the visit."""
+        return correct_bias_fast if self.is_fast else correct_bias
+
+
+def prepare_linear(
+    source: Path, visit: Visit, caps: Path, options: LinearOptions, folder: str = REMOVAL
+) -> PreparedPaths:
     """Make sure that CAPS holds the preprocessed `source`, its affine and its sidecar.
 
     In this order: what an earlier run of this pipeline prepared from the very same file with the
     same options, the image of Clinica's t1-linear, a registration.
+
+    Parameters
+    ----------
+    folder : of the pipeline in the visit, see `prepared_paths`.
 
     Raises
     ------
     InputImageError, RegistrationError, ResourceError, OutputError
         One line that says what to do.
     """
-    paths = removal_paths(caps, source, visit)
-    source_sha256 = sha256_of(_readable(source))
+    paths = prepared_paths(caps, source, visit, folder)
+    source_sha256 = sha256_of(readable(source))
     request = {"SourceSha256": source_sha256, "Options": describe_options(options)}
     if _is_prepared(paths, request):
         return paths
@@ -93,7 +113,14 @@ def prepare_linear(source: Path, visit: Visit, caps: Path, options: LinearOption
     return paths
 
 
-def _readable(source: Path) -> Path:
+def readable(source: Path) -> Path:
+    """Return a path that can be opened.
+
+    Raises
+    ------
+    InputImageError
+        It cannot.
+    """
     try:
         with source.open("rb"):
             return source
@@ -109,6 +136,7 @@ def describe_options(options: LinearOptions) -> dict[str, Any]:
         "Route": options.route,
         "Template": _checksum_of_template(options.template),
         "Seed": options.seed,
+        **({"Fast": describe_fast()} if options.is_fast else {}),
     }
 
 
@@ -130,7 +158,7 @@ def _checksum_of_template(template: Path | None) -> str:
     return load_user_template(template).sha256
 
 
-def _is_prepared(paths: RemovalPaths, request: dict[str, Any]) -> bool:
+def _is_prepared(paths: PreparedPaths, request: dict[str, Any]) -> bool:
     sidecar = read_sidecar(paths.linear_sidecar)
     complete = sidecar is not None and paths.linear.is_file() and paths.affine.is_file()
     return complete and sidecar is not None and request.items() <= sidecar.items()
@@ -151,7 +179,8 @@ def _register(
             from clinica_gado.preprocessing.ants_programs import run_linear_with_programs
 
             return run_linear_with_programs(native, template.volume, options.seed)
-        return run_linear(native, template.volume, options.seed)
+        run = run_linear_fast if options.is_fast else run_linear
+        return run(native, template.volume, options.seed)
     except RegistrationError as error:
         raise RegistrationError(f"{source}: {error}") from error
 
@@ -197,7 +226,7 @@ def _detail(data: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _save(
-    paths: RemovalPaths,
+    paths: PreparedPaths,
     result: LinearResult,
     template: Template,
     native: Volume,

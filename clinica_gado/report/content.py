@@ -18,13 +18,19 @@ LEVELS = (FAILED, DOUBTFUL, FINE)
 TISSUES = ("gm", "wm", "csf")
 
 
-@lru_cache(maxsize=1)
-def presentation() -> dict[str, Any]:
-    """Return sections.yml: order, titles and captions of sections, kinds of doubt, columns."""
+@lru_cache
+def presentation(pipeline: str = "t1-gado-removal") -> dict[str, Any]:
+    """Return sections.yml: order, titles and captions of sections, kinds of doubt, columns.
+
+    What the file of a pipeline says takes the place of what sections.yml says, key by key.
+    """
     import yaml
 
-    text = files("clinica_gado.report").joinpath("sections.yml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = {}
+    folder = files("clinica_gado.report")
+    for name in ("sections.yml", f"sections-{pipeline}.yml"):
+        if folder.joinpath(name).is_file():
+            content |= yaml.safe_load(folder.joinpath(name).read_text(encoding="utf-8"))
     return content
 
 
@@ -32,19 +38,20 @@ def build_content(
     tables: RunTables, pipeline: str, reviews: Mapping[Visit, Review]
 ) -> dict[str, Any]:
     """Gather a run: mappings and lists only, as report.json holds them."""
-    visits = list_visits(tables, reviews)
+    page = presentation(pipeline)
+    visits = list_visits(tables, reviews, page)
     return {
         "pipeline": pipeline,
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "intended_use": INTENDED_USE,
-        "summary": summarise(tables, visits),
-        "attention": list_attention(visits),
+        "summary": summarise(tables, visits, page),
+        "attention": list_attention(visits, page),
         "visits": visits,
         **{name: tables.rows[name] for name in ("differences", "left_out", "tests", "agreement")},
         **tables.printed,
         "families": describe_families(tables.rows["tests"]),
         "similarity": define(describe_numbers(tables.rows["similarity"])),
-        "contrast": describe_numbers(tables.rows["contrast"]),
+        "contrast": define(describe_numbers(tables.rows["contrast"])),
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
         "failures": tables.rows["failures"],
         "provenance": tables.provenance,
@@ -52,25 +59,35 @@ def build_content(
     }
 
 
-def list_visits(tables: RunTables, reviews: Mapping[Visit, Review]) -> list[dict[str, Any]]:
+def list_visits(
+    tables: RunTables, reviews: Mapping[Visit, Review], page: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Return one record a visit, those that need attention first."""
     by_table = {name: tables.of_visits(name) for name in _TABLES_OF_VISITS}
     known = {visit for name in _TABLES_OF_VISITS for visit in by_table[name] if all(visit)}
     records = [
-        _record(visit, {name: by_table[name].get(visit, []) for name in by_table}, reviews)
+        _record(
+            visit,
+            {name: by_table[name].get(visit, []) for name in by_table},
+            reviews.get(visit),
+            page,
+        )
         for visit in known
     ]
-    return sorted(records, key=_by_gravity)
+    kinds = [kind["id"] for kind in page["doubts"]]
+    return sorted(records, key=lambda record: _gravity(record, kinds))
 
 
 _TABLES_OF_VISITS = ("images", "failures", "volumes", "similarity", "contrast", "differences")
 
 
 def _record(
-    visit: Visit, rows: Mapping[str, list[Row]], reviews: Mapping[Visit, Review]
+    visit: Visit,
+    rows: Mapping[str, list[Row]],
+    review: Review | None,
+    page: Mapping[str, Any],
 ) -> dict[str, Any]:
-    doubts = list(_doubts(rows))
-    review = reviews.get(visit)
+    doubts = list(_doubts(rows, page))
     if review is not None and review.decision == REJECT:
         doubts.append({"kind": "rejected", "text": review.comment or "rejected by a reviewer"})
     image = rows["images"][0] if rows["images"] else {}
@@ -81,7 +98,7 @@ def _record(
         "status": FAILED if failed else image.get("status") or "done",
         "level": FAILED if failed else DOUBTFUL if doubts else FINE,
         "doubts": doubts,
-        "columns": [_cell(column, rows) for column in presentation()["columns"]],
+        "columns": [_cell(column, rows) for column in page["columns"]],
         "volumes": [_without_ids(row) for row in rows["volumes"]],
         "similarity": [_without_ids(row) for row in rows["similarity"]],
         "contrast": [_without_ids(row) for row in rows["contrast"]],
@@ -89,14 +106,14 @@ def _record(
     }
 
 
-def _doubts(rows: Mapping[str, list[Row]]) -> Iterator[dict[str, str]]:
+def _doubts(rows: Mapping[str, list[Row]], page: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """Yield why to look at a visit, gravest kind first."""
     for reason in _values(rows["failures"], "reason"):
         yield {"kind": FAILED, "text": reason}
     if not rows["failures"] and any(row.get("status") == FAILED for row in rows["images"]):
         yield {"kind": FAILED, "text": "failed, without a reason in failures.tsv"}
     elsewhere = {flag for name in ("contrast", "volumes") for flag in _flags(rows[name])}
-    for kind in presentation()["doubts"]:
+    for kind in page["doubts"]:
         for row in rows.get(kind.get("table", ""), []):
             image = f"{row['image']}: " if row.get("image") else ""
             for flag in _flags([row]):
@@ -130,28 +147,30 @@ def _without_ids(row: Row) -> Row:
     }
 
 
-def _by_gravity(record: Mapping[str, Any]) -> tuple[int, int, str, str]:
-    kinds = [kind["id"] for kind in presentation()["doubts"]]
+def _gravity(record: Mapping[str, Any], kinds: list[str]) -> tuple[int, int, str, str]:
     gravest = min((kinds.index(doubt["kind"]) for doubt in record["doubts"]), default=len(kinds))
     ids = (record["participant_id"], record["session_id"])
     return (LEVELS.index(record["level"]), gravest, *ids)
 
 
-def summarise(tables: RunTables, visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summarise(
+    tables: RunTables, visits: list[dict[str, Any]], page: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Return the counts that open the report, each with its words; empty without any table."""
     if not any(tables.rows.values()):
         return []
     n = {level: sum(visit["level"] == level for visit in visits) for level in LEVELS}
-    with_real = {visit_of(r) for r in tables.rows["volumes"] if r.get("image") == "nce"}
+    real, words = page["real"], page["labels"]
+    with_real = {visit_of(r) for r in tables.rows[real["table"]] if r.get("image") == real["image"]}
     engines = sorted({str(r["engine"]) for r in tables.rows["volumes"] if r.get("engine")})
-    doubtful_t1w = sum(map(_is_doubtful, tables.rows["selection"]))
+    doubtful = sum(map(_is_doubtful, tables.rows["selection"]))
     return [
         {"value": len(visits), "label": "visits"},
         {"value": n[FINE], "label": "without remarks"},
         {"value": n[DOUBTFUL], "label": "to look at", "filter": DOUBTFUL},
         {"value": n[FAILED], "label": "failed", "filter": FAILED},
-        {"value": len(with_real), "label": "with a real image to compare volumes"},
-        {"value": doubtful_t1w, "label": "doubtful T1w in the selection"},
+        {"value": len(with_real), "label": words["real"]},
+        {"value": doubtful, "label": words["doubtful"]},
         {"value": _engines(engines), "label": "segmentation"},
     ]
 
@@ -161,10 +180,10 @@ def _engines(engines: list[str]) -> str:
     return ", ".join(words.get(engine, engine) for engine in engines) or "not run"
 
 
-def list_attention(visits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def list_attention(visits: list[dict[str, Any]], page: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return, for each kind of doubt that occurs, its visits with the reasons."""
     groups = []
-    for kind in presentation()["doubts"]:
+    for kind in page["doubts"]:
         found = [
             {
                 "participant_id": visit["participant_id"],
@@ -220,12 +239,21 @@ def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def define(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each similarity what it is: a number without its definition says nothing."""
+    """Add to each measure what it is: a number without its definition says nothing."""
     if not described:
         return []
-    from clinica_gado.evaluation.similarity import DEFINITIONS
+    from clinica_gado.evaluation import contrast_index, similarity
+    from clinica_gado.validation import enhanced_lesions, enhancement
 
-    return [{**row, "definition": DEFINITIONS.get(row["column"], "")} for row in described]
+    words: dict[str, str] = {}
+    for module in (contrast_index, similarity, enhancement, enhanced_lesions):
+        words |= module.DEFINITIONS
+    return [{**row, "definition": _definition(row["column"], words)} for row in described]
+
+
+def _definition(column: str, words: Mapping[str, str]) -> str:
+    """Return the words for a column, whose name may end in the image that it is of."""
+    return words.get(column) or words.get(column.rpartition("_")[0], "")
 
 
 def _is_doubtful(row: Row) -> bool:

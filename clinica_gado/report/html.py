@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ def write_html(
     """Write the whole report; one picture at a time is in memory."""
     style, script = asset("report.css"), "\n".join(asset(name) for name in SCRIPTS)
     page = (
-        _environment()
+        _environment(content["pipeline"])
         .get_template("report.html.j2")
         .render(
             **content_for_page(content),
@@ -59,9 +59,10 @@ def content_for_page(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template needs: the content, its presentation and the drawings."""
     groups = groups_of(content["differences"])
     limits, tests = groups_of(content["agreement"]), groups_of(content["tests"])
+    page = presentation(content["pipeline"])
     return {
         "content": content,
-        "page": presentation(),
+        "page": page,
         "paired": {title: draw_paired(rows) for title, rows in groups.items()},
         "agreement": {
             title: draw_bland_altman(rows, limits.get(title, [])) for title, rows in groups.items()
@@ -69,7 +70,7 @@ def content_for_page(content: Mapping[str, Any]) -> dict[str, Any]:
         "tests": tests,
         "groups": [*groups, *(title for title in tests if title not in groups)],
         "limits": limits,
-        "doubts": {kind["id"]: kind for kind in presentation()["doubts"]},
+        "doubts": {kind["id"]: kind for kind in page["doubts"]},
         "n_doubts": {group["kind"]: len(group["visits"]) for group in content["attention"]},
     }
 
@@ -79,12 +80,17 @@ def asset(name: str) -> str:
     return files("clinica_gado.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def format_cell(value: Any, column: str) -> str:
-    """Return a cell of a table: p-values as they are printed, cm³ with one digit, `n/a`."""
+def format_cell(value: Any, column: str, page: Mapping[str, Any]) -> str:
+    """Return a cell of a table: p-values as they are printed, cm³ with one digit, `n/a`.
+
+    Parameters
+    ----------
+    page : the presentation, which has names of tissues and images.
+    """
     if value is None or value == "":
         return "n/a" if value is None and column != "note" else ""
     if column in ("tissue", "image"):
-        return str(presentation()[f"{column}s"].get(value, value))
+        return str(page[f"{column}s"].get(value, value))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return str(value)
     if column in P_VALUES:
@@ -94,14 +100,16 @@ def format_cell(value: Any, column: str) -> str:
     return f"{value:.3g}" if abs(value) < 10 and not column.endswith("_cm3") else f"{value:.1f}"
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+@lru_cache
+def _environment(pipeline: str) -> Environment:
     from jinja2 import Environment, FunctionLoader
 
     environment = Environment(
         loader=FunctionLoader(asset), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(cell=format_cell, flat=_flatten)
+    environment.filters.update(
+        cell=partial(format_cell, page=presentation(pipeline)), flat=_flatten
+    )
     return environment
 
 
@@ -120,13 +128,14 @@ def _hash(text: str) -> str:
 def _browser_data(
     content: Mapping[str, Any], pictures: Sequence[Picture], report_id: str
 ) -> dict[str, Any]:
-    page = presentation()
+    page = presentation(content["pipeline"])
     return {
         "id": report_id,
         "visits": content["visits"],
         "columns": page["columns"],
         "doubts": page["doubts"],
         "images": page["images"],
+        "compared": page["compared"],
         "pictures": {name: layout for name, _, layout in pictures},
         "cards_per_page": CARDS_PER_PAGE,
     }

@@ -70,7 +70,8 @@ def draw_pages(content: Mapping[str, Any], pictures: Sequence[Picture]) -> Itera
     by_name = {name: (path, layout) for name, path, layout in pictures}
     shown = [visit for visit in content["visits"] if _name(visit) in by_name]
     for start in range(0, len(shown), VISITS_PER_PAGE):
-        yield _visits_page(shown[start : start + VISITS_PER_PAGE], by_name)
+        visits = shown[start : start + VISITS_PER_PAGE]
+        yield _visits_page(visits, by_name, presentation(content["pipeline"])["images"])
 
 
 def _save_pdf(pages: Iterator[Figure], path: Path) -> Path:
@@ -101,7 +102,8 @@ def _new_page() -> Figure:
 
 
 def _text_of(content: Mapping[str, Any]) -> Iterator[str]:
-    sections = {section["id"]: section for section in presentation()["sections"]}
+    presented = presentation(content["pipeline"])
+    sections = {section["id"]: section for section in presented["sections"]}
     yield from (f"{content['pipeline']}: quality report", f"Made {content['made']}", "")
     yield sections["summary"]["title"]
     yield from (f"  {item['value']}  {item['label']}" for item in content["summary"])
@@ -109,7 +111,7 @@ def _text_of(content: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", sections["attention"]["title"])
     if not content["attention"]:
         yield from _wrapped([sections["attention"]["absent"]])
-    titles = {kind["id"]: f"{kind['symbol']} {kind['title']}" for kind in presentation()["doubts"]}
+    titles = {kind["id"]: f"{kind['symbol']} {kind['title']}" for kind in presented["doubts"]}
     for group in content["attention"]:
         yield from ("", f"{titles[group['kind']]}: {len(group['visits'])}")
         for visit in group["visits"]:
@@ -189,7 +191,7 @@ def _write(axes: Axes, title: str, rows: Sequence[Any], table: str) -> None:
     lines = [title]
     for row in rows:
         cells = (
-            (page["headings"].get(name, name), format_cell(row.get(name), name))
+            (page["headings"].get(name, name), format_cell(row.get(name), name, page))
             for name in page[table]
             if name != "tissue"
         )
@@ -201,14 +203,16 @@ def _write(axes: Axes, title: str, rows: Sequence[Any], table: str) -> None:
 
 
 def _visits_page(
-    visits: Sequence[Mapping[str, Any]], pictures: Mapping[str, tuple[Path, Mapping[str, Any]]]
+    visits: Sequence[Mapping[str, Any]],
+    pictures: Mapping[str, tuple[Path, Mapping[str, Any]]],
+    images: Mapping[str, str],
 ) -> Figure:
     page = _new_page()
     grid = page.subplots(VISITS_PER_PAGE, 1, squeeze=False)[:, 0]
     for axes in grid:
         axes.set_axis_off()
     for axes, visit in zip(grid, visits, strict=False):
-        picture, words = _picture(*pictures[_name(visit)])
+        picture, words = _picture(*pictures[_name(visit)], images)
         if picture is not None:
             axes.imshow(picture)
         doubts = "; ".join(doubt["text"] for doubt in visit["doubts"]) or "no remarks"
@@ -219,12 +223,14 @@ def _visits_page(
     return page
 
 
-def _picture(path: Path, layout: Mapping[str, Any]) -> tuple[NDArray[np.uint8] | None, str]:
+def _picture(
+    path: Path, layout: Mapping[str, Any], images: Mapping[str, str]
+) -> tuple[NDArray[np.uint8] | None, str]:
     """Return the images of a visit two by two, and in words what they are."""
     from PIL import Image
 
-    names = [name for name in presentation()["images"] if name in layout["rows"]]
-    words = ", ".join(presentation()["images"][name] for name in names)
+    names = [name for name in images if name in layout["rows"]]
+    words = ", ".join(images[name] for name in names)
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))

@@ -7,6 +7,7 @@ that was segmented, a row a tissue: its outline on nothing, to be laid over the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ from clinica_gado.segmentation.volumes import THRESHOLD
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-IMAGES = ("ce", "synthetic", "nce")
-CHANGE = "change"
+SYNTHETIC, CHANGE, UNCERTAINTY = "synthetic", "change", "uncertainty"
+UNCERTAINTY_SHARE = 0.2
+"""The colour scale of the uncertainty ends at this share of what is shown as white."""
 QUALITY = 55
 LARGEST, USUAL = "the largest change", "the usual places"
 """What the planes of a visit go through; the second where little was changed."""
@@ -32,27 +34,56 @@ OUTLINE_COLOURS = {"graymatter": "#ffd34d", "whitematter": "#5ad1ff", "csf": "#f
 """Told apart in greyscale by their strokes: grey matter drawn through, white dashed, CSF dotted."""
 
 
+@dataclass(frozen=True)
+class Roles:
+    """Names of the images that a synthetic one was made of, and may be compared with."""
+
+    before: str
+    real: str
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The images in the order in which they are shown."""
+        return (self.before, SYNTHETIC, self.real)
+
+
+REMOVAL_ROLES = Roles(before="ce", real="nce")
+ENHANCEMENT_ROLES = Roles(before="t1w", real="ce")
+
+
 def save_planes(
     images: Mapping[str, NDArray[np.float32]],
     contours: Mapping[str, TissueMaps] | None,
     path: Path,
+    *,
+    roles: Roles = REMOVAL_ROLES,
+    uncertainty: NDArray[np.float32] | None = None,
+    made: NDArray[np.bool_] | None = None,
 ) -> None:
     """Write the picture of a visit as WebP, and its layout as JSON beside it.
 
     Parameters
     ----------
-    images : `ce` and `synthetic`, and `nce` where there is one; (X, Y, Z) in RAS order, one grid.
-        All are shown on one scale, that of the brain of `ce`; `nce`, of another gain, is brought to
-        the median of `synthetic`. All are cut at the same slices, through the largest change.
+    images : those of `roles`, the real one where there is one; (X, Y, Z) in RAS order, one grid.
+        All are shown on one scale, that of the brain before; the real one, of another gain, is
+        brought to the median of the synthetic. All are cut at the same slices, through the largest
+        change.
     contours : tissue maps of some of those, by the same names.
     path : ends in `_planes.webp`.
+    uncertainty : standard deviation of the synthetic image, on its scale and grid.
+    made : voxels that the synthetic image shows; elsewhere there is no change. All by default.
     """
-    shown = _on_one_scale(images)
-    change = shown["synthetic"] - shown["ce"]
-    found = slices_of_change(change * np.float32(WHITE), brain_in(images["ce"]))
+    before = images[roles.before]
+    shown = _on_one_scale(images, roles)
+    change = shown[SYNTHETIC] - shown[roles.before]
+    if made is not None:
+        change = np.where(made, change, np.float32(0))
+    found = slices_of_change(change * np.float32(WHITE), brain_in(before))
     slices, through = (found, LARGEST) if found else (usual_slices(change.shape), USUAL)
     rows = {name: _grey_row(image, slices) for name, image in shown.items()}
     rows[CHANGE] = _change_row(change, slices)
+    if uncertainty is not None:
+        rows[UNCERTAINTY] = _uncertainty_row(uncertainty / white_level(before), slices)
     for name, maps in (contours or {}).items():
         rows |= {f"{name}:{tissue}": _outline_row(maps, tissue, slices) for tissue in TISSUES}
     write_json(layout_of(path), _describe(change.shape, list(rows), slices, through))
@@ -64,12 +95,14 @@ def layout_of(sprite: Path) -> Path:
     return sprite.with_suffix(".json")
 
 
-def _on_one_scale(images: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    white = white_level(images["ce"])
-    shown = {name: images[name] / white for name in IMAGES if name in images}
-    if "nce" in shown:
-        gain = brain_median(shown["synthetic"]) / brain_median(shown["nce"])
-        shown["nce"] = shown["nce"] * np.float32(gain)
+def _on_one_scale(
+    images: Mapping[str, NDArray[np.float32]], roles: Roles
+) -> dict[str, NDArray[np.float32]]:
+    white = white_level(images[roles.before])
+    shown = {name: images[name] / white for name in roles.names if name in images}
+    if roles.real in shown:
+        gain = brain_median(shown[SYNTHETIC]) / brain_median(shown[roles.real])
+        shown[roles.real] = shown[roles.real] * np.float32(gain)
     return shown
 
 
@@ -105,6 +138,14 @@ def _grey_row(image: NDArray[np.float32], slices: Slices) -> NDArray[np.uint8]:
 def _change_row(change: NDArray[np.float32], slices: Slices) -> NDArray[np.uint8]:
     plane = np.concatenate(list(_tiles(change, slices)), axis=1)
     colours = change_colours()(np.clip(plane / (2 * CHANGE_SHARE) + 0.5, 0, 1))
+    return _rgba(colours[..., :3])
+
+
+def _uncertainty_row(spread: NDArray[np.float32], slices: Slices) -> NDArray[np.uint8]:
+    from matplotlib import colormaps
+
+    plane = np.concatenate(list(_tiles(spread, slices)), axis=1)
+    colours = colormaps["inferno"](np.clip(plane / UNCERTAINTY_SHARE, 0, 1))
     return _rgba(colours[..., :3])
 
 

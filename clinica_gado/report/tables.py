@@ -24,7 +24,8 @@ PRINTED = ("table1", "table2")
 IDS = ("participant_id", "session_id")
 TEXT_COLUMNS = frozenset((
     "participant_id", "session_id", "filename", "status", "flags", "reason", "detail", "image",
-    "engine", "tissue", "test_set", "note", "contrast", "evidence", "role", "reference", "doubtful",
+    "engine", "tissue", "test_set", "note", "contrast", "evidence", "input", "role", "reference",
+    "doubtful",
 ))  # fmt: skip
 """Never numbers, even where a cell looks like one."""
 

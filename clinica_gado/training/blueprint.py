@@ -39,6 +39,7 @@ class Blueprint:
     Attributes
     ----------
     weights, started_from : those to begin with, and the bundle they are of.
+    darkening_gate : on the change, as in that bundle's card.
     """
 
     architecture: Mapping[str, Any]
@@ -48,6 +49,7 @@ class Blueprint:
     inputs: tuple[str, ...] = (T1W_CE,)
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
+    darkening_gate: Mapping[str, float] | None = None
 
     def build(self) -> SynthesisNetwork:
         """Return the network; without first weights they are drawn by torch's generator."""
@@ -85,6 +87,7 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
         tuple(item.name for item in card.inputs),
         weights,
         {"id": card.id, "sha256": bundle.sha256},
+        card.darkening_gate,
     )
 
 
@@ -118,4 +121,5 @@ def describe(
         intended_use=INTENDED_USE,
         limits=(NOT_MEASURED,),
         licence=licence,
+        darkening_gate=blueprint.darkening_gate,
     )

@@ -62,6 +62,11 @@ class DataConfig:
     unenhanced_share: float = _setting(
         0.15, "Share of simulated patches that have no agent at all, and are to stay as they are."
     )
+    real_unenhanced_share: float = _setting(
+        0.2,
+        "Share of patches of real pairs that show the image without contrast, and are to stay as "
+        "they are. With the remapped target only.",
+    )
     enhancement_spread: float = _setting(
         1.6,
         "Enhancement of a patch is multiplied by a factor drawn between one over this and this: "

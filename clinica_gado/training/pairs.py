@@ -135,16 +135,17 @@ def scale_pair(
     Parameters
     ----------
     region : voxels that give the scale, as in `Predictor.predict`; all of them by default.
-    target : `remapped`, on the scale of the source; or `real`, the reference on a scale of its own
-        (Bottani 2022 rescales each image by itself).
+    target : `remapped`, on the scale of the source; `real`, the reference on a scale of its own
+        (Bottani 2022 rescales each image by itself); or `unenhanced`, where the reference is both
+        what is given and what is wanted.
     """
     looked_at = np.ones(pair.source.shape, dtype=bool) if region is None else region
     scale = normalisation.fit(pair.source[looked_at])
-    if target == "real":
-        wanted = normalisation.fit(pair.reference[looked_at]).apply(pair.reference)
-    else:
-        wanted = scale.apply(pair.target)
-    return ScaledPair(scale.apply(pair.source), wanted, pair.mask)
+    if target == "remapped":
+        return ScaledPair(scale.apply(pair.source), scale.apply(pair.target), pair.mask)
+    reference = normalisation.fit(pair.reference[looked_at]).apply(pair.reference)
+    source = reference if target == "unenhanced" else scale.apply(pair.source)
+    return ScaledPair(source, reference, pair.mask)
 
 
 def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:

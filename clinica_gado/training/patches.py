@@ -62,6 +62,8 @@ class PatchDataset(Dataset["torch.Tensor"]):
         Size, shares and augmentation.
     multiple
         What each side of a patch must be a multiple of; a whole image is padded with zeros.
+    unenhanced
+        Real images without contrast, as pairs of two equal images.
     slices
         Slices of a slab that is whole in its plane, for networks that see no more; None for whole
         images, where the size of patches is 0.
@@ -77,11 +79,13 @@ class PatchDataset(Dataset["torch.Tensor"]):
         *,
         multiple: Sequence[int],
         seed: int,
+        unenhanced: Sequence[ScaledPair] = (),
         slices: int | None = None,
     ) -> None:
         if not real and simulated is None:
             raise ValueError("There is nothing to draw patches from.")
         self._real = [locate(pair) for pair in real]
+        self._unenhanced = [locate(pair) for pair in unenhanced]
         self._simulated = simulated
         self._config, self._multiple, self._seed = config, multiple, seed
         self._slices = slices
@@ -96,7 +100,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
             is_plain = rng.random() < self._config.unenhanced_share
             patch = self._simulated.patch(number, rng)
             return patch[[1, 1, 2]] if is_plain else self._scale_enhancement(patch, rng)
-        located = self._real_pair(number)
+        located = self._pick(number, rng)
         if self._config.patch_size:
             arrays = self._around(located, rng)
         else:
@@ -112,7 +116,9 @@ class PatchDataset(Dataset["torch.Tensor"]):
         source, target, mask = patch
         return torch.stack([target + factor * (source - target), target, mask])
 
-    def _real_pair(self, number: int) -> Located:
+    def _pick(self, number: int, rng: np.random.Generator) -> Located:
+        if self._unenhanced and rng.random() < self._config.real_unenhanced_share:
+            return self._unenhanced[rng.integers(len(self._unenhanced))]
         round_, position = divmod(number, len(self._real))
         order = np.random.default_rng([self._seed, 1, round_]).permutation(len(self._real))
         return self._real[order[position]]

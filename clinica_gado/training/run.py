@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from clinica_gado.models.card import Card
+    from clinica_gado.training.pairs import ScaledPair
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ def train_split(
     fabric.barrier()
     torch.manual_seed(config.seed)
     network = blueprint.build()
-    real = scaled_pairs(split.training, blueprint.normalisation, blueprint.grid, config.data.target)
+    real, unenhanced = real_pairs(split, config, blueprint)
     simulated = simulated_patches(request.label_maps, config, blueprint, network)
     if not real and simulated is None:
         raise TrainingError("All pairs are kept for validation: nothing is left to learn from.")
@@ -203,6 +204,7 @@ def train_split(
         simulated,
         config.data,
         multiple=network.multiple,
+        unenhanced=unenhanced,
         slices=network.slices,
         seed=config.seed,
     )
@@ -225,6 +227,16 @@ def train_split(
         calibrate(load_bundle(request.output), split.training, config)
     fabric.barrier()
     return load_bundle(request.output)
+
+
+def real_pairs(
+    split: Split, config: TrainingConfig, blueprint: Blueprint
+) -> tuple[list[ScaledPair], list[ScaledPair]]:
+    """Return the pairs to learn from, and those that show what is to be left as it is."""
+    data = config.data
+    read = partial(scaled_pairs, split.training, blueprint.normalisation, blueprint.grid)
+    has_unenhanced = data.target == "remapped" and data.real_unenhanced_share > 0
+    return read(data.target), read("unenhanced") if has_unenhanced else []
 
 
 def _card(

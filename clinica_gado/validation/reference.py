@@ -11,7 +11,7 @@ from clinica_gado.caps import read_sidecar, reference_paths, removal_paths
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
-from clinica_gado.preprocessing.linear import correct_bias, read_itk_affine
+from clinica_gado.preprocessing.linear import read_itk_affine
 from clinica_gado.preprocessing.multimodal import bring_by_t1w
 from clinica_gado.preprocessing.plausibility import RegistrationCheck, check_registration
 from clinica_gado.preprocessing.t1_linear import LinearOptions, choose_template
@@ -65,7 +65,7 @@ def _bring(
 ) -> tuple[Volume, dict[str, Any]]:
     reference, source = read_volume(reference_path), read_volume(source_path)
     moved, alignment, mni_to_reference = bring_by_t1w(
-        correct_bias(reference), source, read_itk_affine(affine)
+        options.correct_bias(reference), source, read_itk_affine(affine), options.is_fast
     )
     check = _check(moved, mni_to_reference, reference, options)
     differing = is_brain_only(reference) != is_brain_only(source)

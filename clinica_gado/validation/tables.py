@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from clinica_gado.bids import Visit
-from clinica_gado.caps import read_sidecar, segmentation_paths
+from clinica_gado.caps import ENHANCEMENT, REMOVAL, read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.tables import save_table, table1, table2
@@ -44,10 +44,15 @@ class Measures:
     contrast: pd.DataFrame
 
 
-def collect(caps: Path) -> Measures:
-    """Gather the measures of every visit of a CAPS dataset, in order of their identifiers."""
+def collect(caps: Path, pipeline_folder: str = REMOVAL) -> Measures:
+    """Gather the measures of every visit of a CAPS dataset, in order of their identifiers.
+
+    Parameters
+    ----------
+    pipeline_folder : of the pipeline in each visit.
+    """
     volumes, similarity, contrast = [], [], []
-    for visit, folder, measures in _measured_visits(caps):
+    for visit, folder, measures in _measured_visits(caps, pipeline_folder):
         ids = dict(zip(IDS, visit, strict=True))
         flags = "; ".join(measures["Flags"])
         contrast.append({**ids, **measures["Contrast"], "flags": flags})
@@ -64,8 +69,10 @@ def collect(caps: Path) -> Measures:
     )
 
 
-def _measured_visits(caps: Path) -> Iterable[tuple[Visit, Path, Mapping[str, Any]]]:
-    for folder in sorted(caps.glob("subjects/sub-*/ses-*/t1_gado_removal")):
+def _measured_visits(
+    caps: Path, pipeline_folder: str
+) -> Iterable[tuple[Visit, Path, Mapping[str, Any]]]:
+    for folder in sorted(caps.glob(f"subjects/sub-*/ses-*/{pipeline_folder}")):
         visit = Visit(folder.parent.parent.name, folder.parent.name)
         # Another choice of inputs may have left two in one visit: the later one is meant.
         found = sorted(folder.glob("*_measures.json"), key=lambda path: path.stat().st_mtime)
@@ -126,6 +133,14 @@ def write_tables(
     _keep_qualities(folder / QUALITIES, tiers)
     save_table(table1(measures.similarity, tiers, exclude=outside), folder / "table1")
     save_table(table2(differences, tests), folder / "table2")
+    return measures
+
+
+def write_enhancement_tables(caps: Path, folder: Path) -> Measures:
+    """Write the measures of t1-virtual-enhance in a CAPS dataset into a folder."""
+    measures = collect(caps, ENHANCEMENT)
+    for name, table in vars(measures).items():
+        write_tsv(folder / f"{name}.tsv", table)
     return measures
 
 

@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,18 @@ from clinica.dataset import write_caps_dataset_description
 from clinica_gado.bids import Job, Selection, Visit, parse_filter, select
 from clinica_gado.caps import dataset_name
 from clinica_gado.errors import GadoError
-from clinica_gado.gado_removal import PIPELINE, RemovalSettings, find_model, predictor_of
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings, predictor_of
 from clinica_gado.outcomes import DONE, FAILED
-from clinica_gado.pipelines.t1_gado_removal.options import RunOptions
-from clinica_gado.pipelines.t1_gado_removal.run import (
+from clinica_gado.predictors import find_model
+from clinica_gado.runs.end import (
     ALL_DONE,
     SOME_FAILED,
-    check_start,
-    warn_of_low_space,
+    now,
     write_provenance,
     write_results,
 )
+from clinica_gado.runs.options import RemovalRunOptions
+from clinica_gado.runs.start import check_start, warn_of_low_space
 from clinica_gado.warehouse.driver import Driver, Stop
 from clinica_gado.warehouse.engine import EngineOptions, start_engine
 from clinica_gado.warehouse.progress import EventLog, Progress, open_event_log, show_progress
@@ -91,7 +93,7 @@ class Course:
     at_once: bool = False
 
 
-def harmonize(settings: RemovalSettings, options: RunOptions, plan: Plan) -> int:
+def harmonize(settings: RemovalSettings, options: RemovalRunOptions, plan: Plan) -> int:
     """Treat the visits of a dataset that have a contrast-enhanced T1w; return the exit code.
 
     Raises
@@ -99,7 +101,7 @@ def harmonize(settings: RemovalSettings, options: RunOptions, plan: Plan) -> int
     ClinicaException
         Nothing could start: one line that says why.
     """
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    started = now()
     # Absolute: the processes that treat the visits have other current folders.
     settings = replace(settings, bids=settings.bids.resolve(), caps=settings.caps.resolve())
     check_start(settings, options)
@@ -139,11 +141,11 @@ def _describe(settings: RemovalSettings, name: str | None) -> None:
 def _find_bundle(settings: RemovalSettings, engine: EngineOptions) -> Bundle:
     """Return the model; on this machine the device is looked for, too."""
     if engine.name in ("slurm", "scheduler"):
-        return find_model(settings.model)
+        return find_model(PIPELINE, settings.model)
     return predictor_of(settings).bundle
 
 
-def _select(bids: Path, options: RunOptions, holds: Callable[[Visit], bool]) -> Selection:
+def _select(bids: Path, options: RemovalRunOptions, holds: Callable[[Visit], bool]) -> Selection:
     return select(
         bids,
         visits_tsv=options.visits_tsv,
@@ -242,6 +244,8 @@ def _write_tables(
     quality_tsv: Path | None,
 ) -> bool:
     """Write every table of the whole dataset, and the report unless it would be too large."""
+    from clinica_gado.validation.tables import write_tables
+
     try:
         with state.locked():
             records = state.refresh()
@@ -252,9 +256,8 @@ def _write_tables(
                 logger.info(
                     "The report is left out: %d visits have too many pictures for one page.", done
                 )
-            written = write_results(
-                state.caps, state.folder, quality_tsv, with_report=done <= REPORT_VISITS
-            )
+            tables = partial(write_tables, state.caps, state.folder, quality_tsv)
+            written = write_results(state.caps, PIPELINE, tables, with_report=done <= REPORT_VISITS)
     except GadoError as error:
         logger.error("%s The tables are as they were before.", error)
         return False

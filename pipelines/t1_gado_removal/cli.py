@@ -54,8 +54,9 @@ _option = cli_param.option.option
 @_option(
     "--preprocessing",
     default="standard",
-    type=click.Choice(["standard", "clinica"]),
-    help="Where CAPS has no t1_linear image: embedded steps, or the ANTs programs of Clinica.",
+    type=click.Choice(["fast", "standard", "clinica"]),
+    help="Where CAPS has no t1_linear image: embedded steps, the same on coarser images, or the "
+    "ANTs programs of Clinica.",
 )
 @_option(
     "--template",

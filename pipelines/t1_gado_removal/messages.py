@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from clinica_gado.bids import Contrast, Evidence, Job, Source, Visit
 from clinica_gado.gado_removal import RemovalSettings
-from clinica_gado.preprocessing.t1_linear import LinearOptions
-from clinica_gado.validation.settings import ValidationSettings
+from clinica_gado.pipelines.texts import read_linear
 
 
 def write_job(job: Job) -> str:
@@ -38,26 +36,8 @@ def read_job(text: str) -> Job:
     )
 
 
-def write_settings(settings: RemovalSettings | ValidationSettings) -> str:
-    """Return settings as text."""
-    return json.dumps(asdict(settings), default=str)
-
-
 def read_settings(text: str) -> RemovalSettings:
     """Return the settings of the synthesis that `write_settings` wrote."""
     content: dict[str, Any] = json.loads(text)
     content["bids"], content["caps"] = Path(content["bids"]), Path(content["caps"])
-    return RemovalSettings(linear=_read_linear(content.pop("linear")), **content)
-
-
-def read_validation_settings(text: str) -> ValidationSettings:
-    """Return the settings of the validation that `write_settings` wrote."""
-    content: dict[str, Any] = json.loads(text)
-    content["caps"] = Path(content["caps"])
-    content["tpm"] = Path(content["tpm"]) if content["tpm"] else None
-    return ValidationSettings(linear=_read_linear(content.pop("linear")), **content)
-
-
-def _read_linear(content: dict[str, Any]) -> LinearOptions:
-    template = content.pop("template")
-    return LinearOptions(template=Path(template) if template else None, **content)
+    return RemovalSettings(linear=read_linear(content.pop("linear")), **content)

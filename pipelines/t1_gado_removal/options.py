@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clinica_gado.gado_removal import RemovalSettings
 from clinica_gado.preprocessing.t1_linear import LinearOptions
-from clinica_gado.validation.settings import ValidationSettings
+from clinica_gado.runs.options import RemovalRunOptions
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What decides a run beside the settings of each visit's synthesis.
-
-    Attributes
-    ----------
-    quality_tsv : test set of each visit.
-    segmentation, tpm : see `ValidationSettings`.
-    """
-
-    visits_tsv: Path | None = None
-    input_filter: tuple[str, ...] = ()
-    contrast_tsv: Path | None = None
-    pairs_tsv: Path | None = None
-    quality_tsv: Path | None = None
-    segmentation: str = "auto"
-    tpm: Path | None = None
-    n_procs: int = 1
-    working_directory: Path | None = None
-    caps_name: str | None = None
-
-    def validation(self, settings: RemovalSettings) -> ValidationSettings:
-        """Return what the validation of the visits is to do, its engine found.
-
-        Raises
-        ------
-        SegmentationError
-            SPM was asked for by name and does not run.
-        """
-        wanted = ValidationSettings(settings.caps, self.segmentation, self.tpm, settings.linear)
-        segmenter = wanted.segmenter()
-        # By name: the processes that treat the visits need not look for it again.
-        return replace(wanted, segmentation=segmenter.name if segmenter else "none")
-
-
-def read_options(options: dict[str, Any]) -> tuple[RemovalSettings, RunOptions]:
+def read_options(options: dict[str, Any]) -> tuple[RemovalSettings, RemovalRunOptions]:
     """Turn the command line's options into settings of the visits and of the run."""
     settings = RemovalSettings(
         bids=Path(options["bids_directory"]),
@@ -59,7 +23,7 @@ def read_options(options: dict[str, Any]) -> tuple[RemovalSettings, RunOptions]:
         native_space=options["native_space"],
         overwrite=options["overwrite_outputs"],
     )
-    run_options = RunOptions(
+    run_options = RemovalRunOptions(
         visits_tsv=_path(options["subjects_sessions_tsv"]),
         input_filter=tuple(options["input_filter"]),
         contrast_tsv=_path(options["contrast_tsv"]),

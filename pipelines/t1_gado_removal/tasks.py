@@ -37,10 +37,8 @@ def validate_task(jobs: list[str], settings: str, outcomes: str) -> list[str]:
     from pathlib import Path
 
     from clinica_gado.outcomes import save_outcome
-    from clinica_gado.pipelines.t1_gado_removal.messages import (
-        read_job,
-        read_validation_settings,
-    )
+    from clinica_gado.pipelines.t1_gado_removal.messages import read_job
+    from clinica_gado.pipelines.texts import read_validation_settings
     from clinica_gado.validation.visits import validate_visits
 
     read = [read_job(job) for job in jobs]

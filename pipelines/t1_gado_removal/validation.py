@@ -14,8 +14,9 @@ import nipype.pipeline.engine as npe
 
 from clinica_gado.bids import Job, Visit
 from clinica_gado.outcomes import ALREADY_DONE, FAILED, Outcome, read_outcome
-from clinica_gado.pipelines.t1_gado_removal.messages import write_job, write_settings
+from clinica_gado.pipelines.t1_gado_removal.messages import write_job
 from clinica_gado.pipelines.t1_gado_removal.tasks import validate_task
+from clinica_gado.pipelines.texts import write_settings
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.visits import flags_of, is_validated
 from clinica_gado.workflow import ProgressLog, run_steadily

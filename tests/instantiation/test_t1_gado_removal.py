@@ -14,13 +14,10 @@ from clinica_gado.pipelines.t1_gado_removal.messages import (
     read_job,
     read_settings,
     write_job,
-    write_settings,
 )
-from clinica_gado.pipelines.t1_gado_removal.pipeline import (
-    LAST_NODE,
-    MEMORY_GB_PER_VISIT,
-    T1GadoRemoval,
-)
+from clinica_gado.pipelines.t1_gado_removal.pipeline import LAST_NODE, T1GadoRemoval
+from clinica_gado.pipelines.texts import write_settings
+from clinica_gado.pipelines.visit_chain import MEMORY_GB_PER_VISIT
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMAND = "t1-gado-removal"
+COMMAND, OTHER_COMMAND = "t1-gado-removal", "t1-virtual-enhance"
 OFFLINE_PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
 NOT_IN_A_CLONE = shutil.ignore_patterns(
     ".*", "__pycache__", "*.egg-info", "build", "dist", "data_ci", "tests"
@@ -146,11 +146,13 @@ def lists_command(environment: Environment, *program: str, **variables: str) -> 
 def test_stock_clinica_lists_and_describes_the_command(installed: Environment) -> None:
     listed = installed.answer("clinica", "run", "--help")
     assert COMMAND in listed
+    assert OTHER_COMMAND in listed
     assert "t1-linear" in listed
     assert "not available" not in listed
-    described = installed.answer("clinica", "run", COMMAND, "--help")
-    assert "BIDS_DIRECTORY" in described
-    assert "CAPS_DIRECTORY" in described
+    for command in (COMMAND, OTHER_COMMAND):
+        described = installed.answer("clinica", "run", command, "--help")
+        assert "BIDS_DIRECTORY" in described
+        assert "CAPS_DIRECTORY" in described
 
 
 def test_other_clinica_commands_are_as_before(bare: Environment, wheel: Path) -> None:
@@ -191,7 +193,8 @@ def test_uninstalling_leaves_no_file_and_no_command(
 
 def test_broken_plugin_breaks_no_other_command(bare: Environment, wheel: Path) -> None:
     bare.pip("install", "--no-deps", str(wheel))
-    (module,) = bare.folder.glob("lib/python3*/site-packages/clinica_gado/pipelines/*/cli.py")
+    pipelines = "lib/python3*/site-packages/clinica_gado/pipelines"
+    (module,) = bare.folder.glob(f"{pipelines}/t1_gado_removal/cli.py")
     module.write_text("import no_such_library\n")
     warned = bare.run("clinica", "run", "t1-linear", "--help")
     assert warned.returncode == 0

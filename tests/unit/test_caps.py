@@ -7,12 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from clinica_gado.bids import Visit
-from clinica_gado.caps import linear_paths, removal_paths
+from clinica_gado.bids import InputFile, InputJob, Visit
+from clinica_gado.caps import (
+    enhancement_paths,
+    input_paths,
+    linear_paths,
+    real_enhanced_paths,
+    removal_paths,
+)
 
 CAPS = Path("caps")
 VISIT = Visit("sub-01", "ses-M000")
 SOURCE = Path("bids/sub-01/ses-M000/anat/sub-01_ses-M000_ce-gadolinium_run-02_T1w.nii.gz")
+
+STEM = "bids/sub-01/ses-M000/anat/sub-01_ses-M000"
+ENHANCED = InputJob(
+    VISIT,
+    {
+        "T1w": InputFile(Path(f"{STEM}_T1w.nii.gz")),
+        "T1w-lowdose": InputFile(Path(f"{STEM}_acq-lowdose_ce-gd_T1w.nii.gz")),
+        "ADC": InputFile(Path(f"{STEM}_dwi.nii.gz"), Path(f"{STEM}_dwi.bval")),
+    },
+    reference=Path(f"{STEM}_ce-gd_T1w.nii.gz"),
+)
 
 FOREIGN_PATTERNS = [
     "*space-MNI152NLin2009cSym_desc-Crop_res-1x1x1_T1w.nii*",
@@ -44,8 +61,28 @@ def test_a_visit_without_session_is_written_under_m000():
 @pytest.mark.parametrize("pattern", FOREIGN_PATTERNS)
 def test_no_filter_of_clinica_or_clinicadl_finds_our_files(pattern):
     paths = removal_paths(CAPS, SOURCE, VISIT)
-    names = [path.name for path in vars(paths).values()]
+    enhanced = enhancement_paths(CAPS, ENHANCED, amplified=False)
+    others = [input_paths(CAPS, ENHANCED, name).image for name in ENHANCED.files]
+    names = [path.name for path in (*vars(paths).values(), *vars(enhanced).values(), *others)]
     assert not [name for name in names if fnmatch(name, pattern)]
+
+
+def test_the_enhanced_image_is_named_after_the_t1w_and_what_was_done():
+    folder = CAPS / "subjects/sub-01/ses-M000/t1_virtual_enhance"
+    space = "sub-01_ses-M000_space-MNI152NLin2009cSym"
+    paths = enhancement_paths(CAPS, ENHANCED, amplified=False)
+    assert paths.image == folder / f"{space}_desc-SynthCE_res-1x1x1_T1w.nii.gz"
+    amplified = enhancement_paths(CAPS, ENHANCED, amplified=True)
+    assert amplified.image == folder / f"{space}_desc-Amplified_res-1x1x1_T1w.nii.gz"
+    assert amplified.linear == paths.linear
+
+
+def test_each_image_of_a_visit_has_a_place_of_its_own():
+    images = [input_paths(CAPS, ENHANCED, name).image for name in ENHANCED.files]
+    images.append(real_enhanced_paths(CAPS, ENHANCED).image)
+    assert len(set(images)) == 4
+    assert images[0] == enhancement_paths(CAPS, ENHANCED, amplified=False).linear
+    assert images[2].name.endswith("_ADC.nii.gz")
 
 
 def test_the_affine_carries_its_direction():

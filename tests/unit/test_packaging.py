@@ -102,3 +102,10 @@ def test_every_requirement_has_a_lower_bound(metadata: ConfigParser) -> None:
 def test_changelog_knows_the_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in changelog or f"## [{clinica_gado.__version__}]" in changelog
+
+
+def test_the_library_stands_without_the_pipelines() -> None:
+    library = (ROOT / "clinica_gado").rglob("*.py")
+    inner = [path for path in library if path.parent.name != "commands"]
+    assert inner
+    assert [p for p in inner if "clinica_gado.pipelines." in p.read_text(encoding="utf-8")] == []

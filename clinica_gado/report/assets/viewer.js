@@ -1,7 +1,7 @@
 // The images of a visit: layers cut out of its one picture, compared by slider or blink.
 
 const PLANES = ["sagittal", "coronal", "axial"];
-const view = { first: "ce", second: "synthetic", mode: "slider", tissues: new Set() };
+const view = { first: DATA.compared[0], second: DATA.compared[1], mode: "slider", tissues: new Set() };
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 const urls = new Map();
 let blinkTimer = null;
@@ -40,7 +40,7 @@ function layer(layout, row, plane, kind) {
 
 /** The rows of outlines to lay over an image: its own, else those of the synthetic image. */
 function outlinesOf(layout, image) {
-  const own = image === "change" ? "synthetic" : image;
+  const own = ["change", "uncertainty"].includes(image) ? "synthetic" : image;
   const from = layout.rows.includes(`${own}:graymatter`) ? own : "synthetic";
   return [...view.tissues].map((tissue) => `${from}:${tissue}`).filter((row) => layout.rows.includes(row));
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clinica_gado.bids import InputRequest, parse_input_filters, select_inputs
+from clinica_gado.bids import InputRequest, Role, parse_input_filters, select_inputs
 from clinica_gado.bids.inputs import INPUT_COLUMNS
 from clinica_gado.errors import SelectionError
 
@@ -67,6 +67,26 @@ def test_amplification_gives_the_routine_image_the_place_of_the_low_dose(whole: 
         "T1w": "T1w.nii.gz",
         "T1w-lowdose": "ce-gadolinium_T1w.nii.gz",
     }
+
+
+def test_the_real_image_to_compare_with_is_no_input(whole: Any) -> None:
+    selection = select_inputs(whole.root, request("T1w", "FLAIR", reference="T1w-ce"))
+    (job,) = selection.jobs
+    assert list(job.files) == ["T1w", "FLAIR"]
+    assert job.missing == ()
+    assert job.source == job.files["T1w"].path
+    assert job.reference is not None
+    assert job.reference.name == f"{VISIT}_ce-gadolinium_T1w.nii.gz"
+    roles = {d.filename.rpartition(f"{VISIT}_")[2]: d.role for d in selection.decisions}
+    assert roles["ce-gadolinium_T1w.nii.gz"] is Role.REFERENCE
+    assert roles["T1w.nii.gz"] is Role.INPUT
+
+
+def test_a_visit_without_a_real_image_is_treated_all_the_same(dataset: Any) -> None:
+    dataset.add(f"{VISIT}_T1w.nii.gz", f"{VISIT}_ce-none_T1w.nii.gz")
+    (job,) = select_inputs(dataset.root, request("T1w", reference="T1w-ce")).jobs
+    assert job.reference is None
+    assert job.missing == ()
 
 
 def test_a_low_dose_is_what_the_user_s_filter_says(dataset: Any) -> None:

@@ -110,6 +110,27 @@ def test_nothing_falls_below_zero_but_what_was_there(predictor_of, head, answers
     assert (result[head >= 0] == 0).all()
 
 
+def test_the_gate_of_the_card_lets_pass_what_is_clear_in_voxels_that_may_change(
+    make_bundle, head, answers
+) -> None:
+    def darken(images):
+        change = torch.full_like(images[:, :1], -0.01)
+        change[..., 8:16] = -0.4
+        return change
+
+    answers(darken)
+    bundle = make_bundle()
+    gate = {"threshold": 0.05, "width": 0.01, "smoothing_voxels": 0.5}
+    gated = replace(bundle, card=replace(bundle.card, darkening_gate=gate))
+    plain, kept = (Predictor(b, device="cpu").predict([head]).array for b in (bundle, gated))
+    np.testing.assert_allclose(kept[..., 10:14], plain[..., 10:14], rtol=1e-3)
+    assert np.abs(kept - head)[..., :5].max() < 0.05 * np.abs(plain - head)[..., :5].min()
+    outside = np.zeros(SHAPE, dtype=bool)
+    outside[..., :7] = True
+    masked = Predictor(gated, device="cpu").predict([head], mask=outside).array
+    assert np.abs(masked - head).max() < 0.05 * np.abs(plain - head)[..., :5].min()
+
+
 def test_nothing_changes_outside_the_mask(predictor_of, head) -> None:
     mask = np.zeros(SHAPE, dtype=bool)
     mask[3:9] = True

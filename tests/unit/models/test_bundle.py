@@ -31,6 +31,7 @@ from clinica_gado.models.published_names import with_our_names
 from clinica_gado.models.registry import build_network
 
 ARCHITECTURE = {"name": "attention_unet", "width": 2, "levels": 2, "output": "change"}
+GATE = {"threshold": 0.05, "width": 0.01, "smoothing_voxels": 1.5}
 
 
 @pytest.fixture
@@ -138,6 +139,15 @@ def test_checksum_of_one_file_is_that_file_s(folder) -> None:
     assert load_bundle(folder).sha256 == sha256_of(folder / "model.safetensors")
 
 
+def test_the_checksum_tells_a_gate_from_none_and_from_another(tmp_path, content, weights) -> None:
+    gates = (None, GATE, {**GATE, "threshold": 0.06})
+    cards = [card_from({**content, "darkening_gate": gate}) for gate in gates]
+    made = [save_bundle(tmp_path / str(n), card, [weights]) for n, card in enumerate(cards)]
+    assert len({bundle.sha256 for bundle in made}) == 3
+    assert [load_card(bundle.folder).darkening_gate for bundle in made] == list(gates)
+    assert "darkening_gate" not in card_to_json(cards[0])
+
+
 def test_altered_weights_are_refused(folder) -> None:
     path = folder / "model.safetensors"
     altered = bytearray(path.read_bytes())
@@ -220,6 +230,12 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"architecture": "attention_unet"}, "architecture"),
         ({"metrics": [{"name": "MAE", "value": 0.1}]}, "metrics must have"),
         ({"limits": "none"}, "limits must be a list"),
+        ({"darkening_gate": {"threshold": 0.05}}, "must be smoothing_voxels, threshold, width"),
+        ({"darkening_gate": {**GATE, "width": 0}}, "numbers above 0"),
+        (
+            {"darkening_gate": GATE, "architecture": {**ARCHITECTURE, "output": "image"}},
+            "answers with a change",
+        ),
         ({"files": {"../model.safetensors": "0" * 64}}, "weight files are called"),
         ({"files": {"model.safetensors": "0"}}, "64 hexadecimal"),
         ({"files": {"fold-3.safetensors": "0" * 64}}, r"must list model\.safetensors"),

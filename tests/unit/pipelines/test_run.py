@@ -9,18 +9,19 @@ from types import SimpleNamespace
 import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
-from clinica_gado.caps import qc_folder, removal_paths
+from clinica_gado.caps import qc_folder
 from clinica_gado.errors import OutputError, ResourceError, SelectionError
 from clinica_gado.files import write_json
-from clinica_gado.gado_removal import PIPELINE, RemovalSettings, make_request
-from clinica_gado.outcomes import ALREADY_DONE, DONE, FAILED, Outcome
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings
+from clinica_gado.outcomes import DONE, FAILED, Outcome
 from clinica_gado.pipelines.t1_gado_removal import pipeline as pipeline_module
 from clinica_gado.pipelines.t1_gado_removal import run as run_module
-from clinica_gado.pipelines.t1_gado_removal.options import RunOptions
 from clinica_gado.preprocessing.t1_linear import LinearOptions
+from clinica_gado.runs.end import ALL_DONE, SOME_FAILED
+from clinica_gado.runs.options import RemovalRunOptions
 
 MODEL = "a" * 64
-OPTIONS = RunOptions(segmentation="none")
+OPTIONS = RemovalRunOptions(segmentation="none")
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_model_in_a_relative_folder_is_found_from_any_folder(
     job, settings, given_settings, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert run_module.run(settings, OPTIONS) == run_module.ALL_DONE
+    assert run_module.run(settings, OPTIONS) == ALL_DONE
     assert given_settings[0].model == str(tmp_path.resolve() / "my-model")
 
 
@@ -87,7 +88,7 @@ def test_a_working_directory_that_cannot_be_made_stops_in_one_line(
     job, settings, given_settings, tmp_path
 ):
     (tmp_path / "file").touch()
-    options = RunOptions(working_directory=tmp_path / "file" / "work")
+    options = RemovalRunOptions(working_directory=tmp_path / "file" / "work")
     with pytest.raises(OutputError, match="working directory"):
         run_module.run(settings, options)
 
@@ -105,7 +106,9 @@ def test_a_wrong_table_of_qualities_stops_before_anything_is_written(
 ):
     (tmp_path / "q.tsv").write_text(table)
     with pytest.raises(SelectionError, match=problem):
-        run_module.run(settings, RunOptions(segmentation="none", quality_tsv=tmp_path / "q.tsv"))
+        run_module.run(
+            settings, RemovalRunOptions(segmentation="none", quality_tsv=tmp_path / "q.tsv")
+        )
     assert not settings.caps.exists()
 
 
@@ -126,7 +129,7 @@ def test_a_report_that_breaks_keeps_the_tables_of_the_run(
     job, settings, given_settings, monkeypatch, caplog
 ):
     monkeypatch.setattr("clinica_gado.report.build.write_report", broken)
-    assert run_module.run(settings, OPTIONS) == run_module.SOME_FAILED
+    assert run_module.run(settings, OPTIONS) == SOME_FAILED
     folder = qc_folder(settings.caps, PIPELINE)
     assert (folder / "images.tsv").is_file()
     assert (folder / "provenance.json").is_file()
@@ -142,32 +145,3 @@ def test_a_dataset_that_clinica_refuses_stops_in_one_line(job, settings, given_s
     with pytest.raises(SelectionError, match=r"dataset_description\.json") as raised:
         run_module.run(settings, OPTIONS)
     assert "\n" not in str(raised.value)
-
-
-def test_a_visit_done_before_keeps_its_doubts(job, settings):
-    paths = removal_paths(settings.caps, job.source, job.visit)
-    doubt = {"Registration": {"flags": ["the affine mirrors the head"]}}
-    write_json(paths.sidecar, {**make_request(job, settings, MODEL), **doubt})
-    paths.image.touch()
-    decided, waiting = run_module.sort_out([job], settings, MODEL)
-    assert waiting == []
-    assert [outcome.status for outcome in decided] == [ALREADY_DONE]
-    assert decided[0].flags == ("the affine mirrors the head",)
-
-
-def test_a_result_of_other_settings_is_a_failure_that_names_the_remedy(job, settings):
-    paths = removal_paths(settings.caps, job.source, job.visit)
-    write_json(paths.sidecar, make_request(job, settings, "b" * 64))
-    paths.image.touch()
-    decided, waiting = run_module.sort_out([job], settings, MODEL)
-    assert waiting == []
-    assert [outcome.status for outcome in decided] == [FAILED]
-    assert "--overwrite_outputs" in decided[0].reason
-
-
-def test_a_source_that_cannot_be_read_any_more_is_left_to_preprocessing(job, settings):
-    paths = removal_paths(settings.caps, job.source, job.visit)
-    write_json(paths.sidecar, make_request(job, settings, MODEL))
-    paths.image.touch()
-    job.source.unlink()
-    assert run_module.sort_out([job], settings, MODEL) == ([], [job])

@@ -11,11 +11,10 @@ from clinica_gado.gado_removal import RemovalSettings
 from clinica_gado.pipelines.t1_gado_removal.messages import (
     read_job,
     read_settings,
-    read_validation_settings,
     write_job,
-    write_settings,
 )
 from clinica_gado.pipelines.t1_gado_removal.validation import split
+from clinica_gado.pipelines.texts import read_validation_settings, write_settings
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.validation.settings import ValidationSettings
 

@@ -7,12 +7,22 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from clinica_gado.preprocessing import multimodal
+from clinica_gado.bids import InputFile
+from clinica_gado.caps import AlignedPaths, PreparedPaths, read_sidecar
+from clinica_gado.errors import InputImageError, RegistrationError
+from clinica_gado.files import write_json
+from clinica_gado.preprocessing import multimodal, t1_linear
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume
 from clinica_gado.preprocessing.linear import resample, resample_to_grid
-from clinica_gado.preprocessing.multimodal import bring_by_t1w, bring_sequence, flags_of
+from clinica_gado.preprocessing.multimodal import (
+    bring_by_t1w,
+    bring_sequence,
+    flags_of,
+    prepare_sequence,
+)
 from clinica_gado.preprocessing.rigid import Alignment
+from clinica_gado.preprocessing.t1_linear import LinearOptions
 
 SHAPE, SPACING = (44, 56, 40), 4.0
 
@@ -50,15 +60,15 @@ def test_a_moved_sequence_lies_on_its_t1w_in_the_template(head):
 def test_an_adc_map_is_not_corrected_for_the_coil(head, monkeypatch, name, is_corrected):
     seen = []
     corrected = Volume(head.data + 1, head.affine)
-    monkeypatch.setattr(multimodal, "correct_bias", lambda image: corrected)
+    monkeypatch.setattr(t1_linear, "correct_bias_fast", lambda image: corrected)
 
-    def keep(image, t1w):
-        seen.append(image)
+    def keep(image, t1w, fast):
+        seen.append((image, fast))
         return Alignment(np.eye(4), "headers", 1.0)
 
     monkeypatch.setattr(multimodal, "align_rigidly", keep)
-    bring_sequence(name, head, head, np.eye(4))
-    assert seen == [corrected if is_corrected else head]
+    bring_sequence(name, head, head, np.eye(4), LinearOptions("fast"))
+    assert seen == [(corrected if is_corrected else head, True)]
 
 
 def test_an_image_that_shows_a_part_of_the_brain_is_flagged():
@@ -67,3 +77,80 @@ def test_an_image_that_shows_a_part_of_the_brain_is_flagged():
     assert flags_of(Volume(image, np.eye(4)), brain) == ()
     image[4:] = 0
     assert flags_of(Volume(image, np.eye(4)), brain) == ("shows 50 % of the brain",)
+
+
+@pytest.fixture
+def visit(tmp_path, monkeypatch):
+    """Return the files of a visit, and the names of what is aligned to its T1w."""
+    aligned = []
+
+    def align(name, image, lead, matrix, options):
+        aligned.append((name, image))
+        return image, Alignment(np.eye(4), "headers", 0.5)
+
+    monkeypatch.setattr(multimodal, "bring_sequence", align)
+    monkeypatch.setattr(multimodal, "read_itk_affine", lambda path: np.eye(4))
+    random = np.random.default_rng(0)
+    for name in ("T1w", "FLAIR"):
+        values = random.uniform(1, 2, (9, 9, 9)).astype(np.float32)
+        multimodal.save_volume(Volume(values, np.eye(4)), tmp_path / f"{name}.nii.gz")
+    prepared = PreparedPaths(*(tmp_path / name for name in ("l.nii.gz", "l.json", "a.mat")))
+    write_json(prepared.linear_sidecar, {"SourceSha256": "a", "Options": {"Route": "standard"}})
+    return tmp_path, prepared, aligned
+
+
+def prepare(visit, name="FLAIR", b_values=None):
+    folder, prepared, _ = visit
+    destination = AlignedPaths(folder / "out.nii.gz", folder / "out.json")
+    file = InputFile(folder / f"{name}.nii.gz", b_values)
+    prepare_sequence(name, file, folder / "T1w.nii.gz", prepared, destination, LinearOptions())
+    return read_sidecar(destination.sidecar)
+
+
+def test_an_image_is_aligned_once_and_again_when_its_t1w_is_another(visit):
+    sidecar = prepare(visit)
+    assert (sidecar["Alignment"], sidecar["MutualInformation"]) == ("headers", 0.5)
+    assert len(sidecar["ImageSha256"]) == 64
+    prepare(visit)
+    assert len(visit[2]) == 1
+    write_json(visit[1].linear_sidecar, {"SourceSha256": "b", "Options": {"Route": "standard"}})
+    prepare(visit)
+    assert len(visit[2]) == 2
+
+
+def test_a_map_is_computed_of_a_diffusion_series(visit):
+    import nibabel as nib
+
+    folder, _, aligned = visit
+    series = np.full((9, 9, 9, 2), 100, np.float32)
+    series[..., 1] = 100 * np.exp(-1000 * 0.8e-3)
+    series[0, 0, 0] = 50
+    nib.save(nib.Nifti1Image(series, np.eye(4)), folder / "ADC.nii.gz")
+    (folder / "ADC.bval").write_text("0 1000")
+    sidecar = prepare(visit, "ADC", folder / "ADC.bval")
+    ((name, image),) = aligned
+    assert name == "ADC"
+    np.testing.assert_allclose(image.data[4:], 0.8e-3, rtol=1e-4)
+    assert len(sidecar["BValuesSha256"]) == 64
+
+
+def test_an_image_that_cannot_be_read_is_named(visit):
+    (visit[0] / "FLAIR.nii.gz").write_bytes(b"no image")
+    with pytest.raises(InputImageError, match="FLAIR"):
+        prepare(visit)
+    (visit[0] / "FLAIR.nii.gz").unlink()
+    with pytest.raises(InputImageError, match="cannot be opened"):
+        prepare(visit)
+
+
+def test_an_image_that_cannot_be_aligned_is_named_and_leaves_nothing(visit, monkeypatch):
+    prepare(visit)
+    write_json(visit[1].linear_sidecar, {"SourceSha256": "b", "Options": {}})
+
+    def refuse(*arguments):
+        raise RegistrationError("ANTs could not register the image.")
+
+    monkeypatch.setattr(multimodal, "bring_sequence", refuse)
+    with pytest.raises(RegistrationError, match=r"FLAIR\.nii\.gz: ANTs"):
+        prepare(visit)
+    assert not (visit[0] / "out.nii.gz").exists()

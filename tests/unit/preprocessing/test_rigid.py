@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from clinica_gado.preprocessing import rigid
 from clinica_gado.preprocessing.images import Volume
 from clinica_gado.preprocessing.linear import resample
 from clinica_gado.preprocessing.rigid import align_rigidly, mutual_information
@@ -38,14 +39,30 @@ def movement():
     return matrix
 
 
-def test_a_movement_is_found_between_images_of_different_contrast(movement):
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_movement_is_found_between_images_of_different_contrast(movement, fast):
     fixed = head()
     moving = resample(other_contrast(fixed), SHAPE, fixed.affine, np.linalg.inv(movement))
-    found = align_rigidly(moving, fixed)
+    found = align_rigidly(moving, fixed, fast=fast)
     assert found.origin == "registration"
     corners = np.array([[x, y, z, 1] for x in (-40, 40) for y in (-40, 40) for z in (-40, 40)]).T
     distance = np.linalg.norm(((found.fixed_to_moving - movement) @ corners)[:3], axis=0)
     assert distance.max() < SPACING / 3
+
+
+def test_the_fast_route_registers_smaller_images_and_judges_the_whole_ones(monkeypatch):
+    seen = []
+
+    def keep(moving, fixed, *_):
+        seen.extend(image.data.shape for image in (moving, fixed))
+        return np.eye(4)
+
+    monkeypatch.setattr(rigid, "estimate_transform", keep)
+    fine = Volume(head().data, np.diag([1.0, 1.0, 1.0, 1.0]))
+    found = align_rigidly(other_contrast(fine), fine, fast=True)
+    assert seen == [tuple(size // 2 for size in SHAPE)] * 2
+    expected = mutual_information(other_contrast(fine), fine, np.eye(4))
+    assert found.mutual_information == expected
 
 
 def test_coordinates_that_agree_already_are_kept():

@@ -11,7 +11,13 @@ from PIL import Image
 
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.templates import template_brain
-from clinica_gado.report.planes import LARGEST, USUAL, layout_of, save_planes
+from clinica_gado.report.planes import (
+    ENHANCEMENT_ROLES,
+    LARGEST,
+    USUAL,
+    layout_of,
+    save_planes,
+)
 from clinica_gado.report.scale import brain_median, white_level
 from clinica_gado.report.slices import slice_of, slices_of_change, usual_slices
 from clinica_gado.segmentation.segmenter import TissueMaps
@@ -56,6 +62,33 @@ def test_the_layout_says_what_is_where(image: np.ndarray, tmp_path: Path) -> Non
     assert layout["rows"] == ["ce", "synthetic", "nce", "change", *outlines]
     assert layout["planes"] == {"sagittal": [24, 22], "coronal": [20, 22], "axial": [20, 24]}
     assert pixels.shape == (layout["row_height"] * 7, 24 + 20 + 20, 4)
+
+
+def test_an_uncertainty_has_a_row_that_is_brighter_where_it_is_larger(
+    image: np.ndarray, tmp_path: Path
+) -> None:
+    spread = np.zeros_like(image)
+    spread[10:] = 0.1 * white_level(image)
+    images = {"t1w": image, "synthetic": image, "ce": image}
+    path = tmp_path / "a_planes.webp"
+    save_planes(images, None, path, roles=ENHANCEMENT_ROLES, uncertainty=spread)
+    pixels, layout = read(path)
+    assert layout["rows"] == ["t1w", "synthetic", "ce", "change", "uncertainty"]
+    row = pixels[-layout["row_height"] :, 24:44, :3].astype(float).sum(axis=2)
+    # In the coronal plane the patient's right, where it is, is on the left.
+    assert row[-22:, :10].mean() > row[-22:, 10:].mean() + 100
+
+
+def test_no_change_is_shown_where_nothing_was_made(image: np.ndarray, tmp_path: Path) -> None:
+    made = np.arange(SHAPE[0])[:, None, None] < np.full(SHAPE, 10)
+    images = {"t1w": image, "synthetic": np.where(made, image, 0)}
+    path = tmp_path / "a_planes.webp"
+    save_planes(images, None, path, roles=ENHANCEMENT_ROLES, made=made)
+    pixels, layout = read(path)
+    row = pixels[-layout["row_height"] :, 24:44, :3].astype(int)
+    assert layout["rows"][-1] == "change"
+    assert np.ptp(row) < 10
+    assert layout["through"] == USUAL
 
 
 def test_all_images_are_on_one_scale(image: np.ndarray, tmp_path: Path) -> None:

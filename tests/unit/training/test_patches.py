@@ -70,6 +70,23 @@ def test_pairs_with_a_real_target_keep_their_difference():
     assert float((source - target).max()) == 0.5
 
 
+def test_a_share_of_real_patches_shows_images_without_contrast_that_are_to_stay():
+    plain = np.full(SHAPE, 0.9, np.float32)
+    unenhanced = [ScaledPair(plain, plain, np.ones(SHAPE, dtype=bool))]
+    for share, expected in ((0.0, 0), (1.0, 40)):
+        made = PatchDataset(
+            [pair()],
+            None,
+            config(real_unenhanced_share=share),
+            multiple=(8, 8, 8),
+            unenhanced=unenhanced,
+            seed=3,
+        )
+        drawn = [made[number] for number in range(40)]
+        stay = [torch.equal(a, b) and float(b.min()) > 0.8 for a, b, _ in drawn]
+        assert sum(stay) == expected
+
+
 def test_every_real_pair_is_seen_once_before_any_is_seen_again():
     levels = [0.1, 0.2, 0.3, 0.4]
     drawn = dataset([pair(level) for level in levels])

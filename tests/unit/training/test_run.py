@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from clinica_gado.errors import TrainingError
-from clinica_gado.models.bundle import load_bundle
+from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.devices import Devices
@@ -137,6 +139,25 @@ def test_a_bundle_can_be_begun_with(request_of, tmp_path):
     assert second.card.training_data["started_from"] == origin
     assert second.card.architecture == first.card.architecture
     assert second.sha256 != first.sha256
+
+
+def test_the_gate_of_the_bundle_begun_with_stays(request_of, tmp_path):
+    first = train_bundle(request_of())
+    gate = {"threshold": 0.04, "width": 0.008, "smoothing_voxels": 1.5}
+    card = replace(first.card, darkening_gate=gate)
+    save_bundle(first.folder, card, [first.load_network().state_dict()])
+    second = train_bundle(request_of(output=tmp_path / "second", start_from=str(first.folder)))
+    assert second.card.darkening_gate == gate
+
+
+def test_images_without_contrast_are_learned_from_with_the_remapped_target_alone(request_of):
+    split = run.Split((Path("a.npz"), Path("b.npz")), ())
+    counts = {}
+    for target in ("remapped", "real"):
+        config = with_changes(CONFIG, {"target": target})
+        found = run.real_pairs(split, config, run.blueprint_of(config))
+        counts[target] = [len(pairs) for pairs in found]
+    assert counts == {"remapped": [2, 2], "real": [2, 0]}
 
 
 def test_pairs_that_cannot_be_prepared_are_refused_before_any_work(request_of):

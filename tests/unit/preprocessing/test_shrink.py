@@ -1,12 +1,11 @@
-"""Placing: what is averaged stays where it is."""
+"""Shrinking: what is averaged stays where it is."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from clinica_gado.detection.placing import shrink
-from clinica_gado.preprocessing.images import Volume
+from clinica_gado.preprocessing.images import Volume, shrink
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,7 @@ def test_voxels_are_averaged_to_three_millimetres(
     spacing: tuple[float, ...], shape: tuple[int, ...]
 ) -> None:
     volume = Volume(np.ones((12, 12, 12), dtype=np.float32), np.diag([*spacing, 1.0]))
-    assert shrink(volume).data.shape == shape
+    assert shrink(volume, 3.0).data.shape == shape
 
 
 def test_the_centre_of_mass_stays_in_place() -> None:
@@ -25,7 +24,7 @@ def test_the_centre_of_mass_stays_in_place() -> None:
     data[3:6, 6:9, 0:3] = 1.0
     affine = np.array([[0, 1.0, 0, 5], [1.0, 0, 0, -7], [0, 0, 1.0, 2], [0, 0, 0, 1]])
     volume = Volume(data, affine)
-    assert _centre(shrink(volume)) == pytest.approx(_centre(volume))
+    assert _centre(shrink(volume, 3.0)) == pytest.approx(_centre(volume))
 
 
 def _centre(volume: Volume) -> np.ndarray:

@@ -1,0 +1,251 @@
+"""What is measured on a visit of t1-virtual-enhance: likeness to the real image, lesions, change.
+
+`x` is the T1w without contrast: a synthetic image is worth its while only if it is nearer to the
+real contrast-enhanced one than `x` is.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clinica_gado.bids import InputFile
+from clinica_gado.caps import (
+    ENHANCEMENT,
+    prepared_paths,
+    read_sidecar,
+    real_enhanced_paths,
+    segmentation_paths,
+)
+from clinica_gado.errors import GadoError
+from clinica_gado.evaluation.similarity import similarity_row
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.outcomes import FAILED
+from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.preprocessing.multimodal import prepare_sequence
+from clinica_gado.sequences import T1W_CE
+from clinica_gado.validation.enhanced_lesions import labels_path, measure_lesions, read_labels
+from clinica_gado.validation.measures import DIGITS
+from clinica_gado.validation.settings import ValidationSettings
+from clinica_gado.validation.tissue import (
+    describe_engine,
+    is_segmented,
+    read_maps,
+    segment_images,
+)
+from clinica_gado.virtual_enhancement import (
+    EnhancementSettings,
+    known_outcome,
+    paths_of,
+    read_brain,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from clinica_gado.bids import InputJob
+    from clinica_gado.outcomes import Outcome
+
+    Images = dict[str, NDArray[np.float32]]
+
+T1W, SYNTHETIC, CE = "t1w", "synthetic", "ce"
+"""The T1w that leads, what the model made, and the real contrast-enhanced one."""
+VERSION = 1
+"""Raised with every change of the numbers or of the picture; see `measures.VERSION`."""
+BRIGHTENED = 0.2
+"""A voxel was brightened when it gained more than this share of the brain's median before."""
+DEFINITIONS = {
+    "brightened_percent": "share of the brain brightened by more than 20 % of its median before",
+    "darkened_percent": "share of the brain darkened by more than 20 % of its median before",
+    "mean_change_percent": "mean change in the brain, in % of its median before",
+    "median_uncertainty_percent": "median in the brain of the standard deviation over the averaged "
+    "runs, in % of the brain's median before",
+}
+
+
+def validation_of(settings: EnhancementSettings) -> ValidationSettings:
+    """Return the settings of the segmentation."""
+    return ValidationSettings(settings.caps, settings.segmentation, settings.tpm, settings.linear)
+
+
+def image_paths(job: InputJob, settings: EnhancementSettings) -> dict[str, Path]:
+    """Return the images of a visit on the template grid, by role; a missing one is left out."""
+    paths = paths_of(job, settings)
+    found = {T1W: paths.linear, SYNTHETIC: paths.image}
+    if job.reference is not None:
+        found[CE] = real_enhanced_paths(settings.caps, job).image
+    return {role: path for role, path in found.items() if path.is_file()}
+
+
+def validate_visit(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
+    """Align the real image, segment and measure, unless that was done; return the doubts.
+
+    Raises
+    ------
+    GadoError
+        The real image could not be aligned, or one not be segmented; all else was measured.
+    """
+    problems = []
+    try:
+        _align_real(job, settings)
+    except GadoError as error:
+        problems.append(str(error))
+    files = image_paths(job, settings)
+    segmenter = validation_of(settings).segmenter()
+    if segmenter is not None:
+        problems += segment_images(list(files.values()), segmenter).values()
+    if not _is_measured(job, settings):
+        _measure(job, settings)
+    if problems:
+        raise GadoError(" ".join(problems))
+    return flags_of_visit(job, settings)
+
+
+def _align_real(job: InputJob, settings: EnhancementSettings) -> None:
+    """Bring the real contrast-enhanced T1w to the template as the inputs were, after the T1w."""
+    if job.reference is not None:
+        prepared = prepared_paths(settings.caps, job.source, job.visit, ENHANCEMENT)
+        destination = real_enhanced_paths(settings.caps, job)
+        real = InputFile(job.reference)
+        prepare_sequence(T1W_CE, real, job.source, prepared, destination, settings.linear)
+
+
+def is_validated(job: InputJob, settings: EnhancementSettings) -> bool:
+    """Tell whether CAPS holds all that `validate_visit` makes, of the present images."""
+    files = image_paths(job, settings)
+    segmenter = validation_of(settings).segmenter()
+    if segmenter is not None:
+        request = describe_engine(segmenter)
+        if not all(is_segmented(path, request) for path in files.values()):
+            return False
+    return _is_aligned(job, settings) and _is_measured(job, settings)
+
+
+def _is_aligned(job: InputJob, settings: EnhancementSettings) -> bool:
+    """Tell whether the real image, if there is one, is there on the template's grid."""
+    if job.reference is None:
+        return True
+    paths = real_enhanced_paths(settings.caps, job)
+    sidecar = read_sidecar(paths.sidecar) or {}
+    return paths.image.is_file() and sidecar.get("ImageSha256") == sha256_of(job.reference)
+
+
+def known_end(job: InputJob, settings: EnhancementSettings, model_sha256: str) -> Outcome | None:
+    """Return the end of a visit that needs no work, done and measured or in conflict; else None."""
+    outcome = known_outcome(job, settings, model_sha256)
+    if outcome is None or outcome.status == FAILED:
+        return outcome
+    try:
+        if not is_validated(job, settings):
+            return None
+    except OSError:
+        return None  # a real image that cannot be read: aligning it says so in words
+    return outcome._replace(flags=(*outcome.flags, *flags_of_visit(job, settings)))
+
+
+def flags_of_visit(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
+    """Return the doubts that the segmentation of a visit has raised, from its sidecars."""
+    flags = []
+    for role, path in image_paths(job, settings).items():
+        sidecar = read_sidecar(segmentation_paths(path).sidecar) or {}
+        flags += [f"{role}: {flag}" for flag in sidecar.get("Flags", [])]
+    return tuple(flags)
+
+
+def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
+    paths = paths_of(job, settings)
+    sidecar = read_sidecar(paths.measures)
+    if sidecar is None or not paths.planes.is_file():
+        return False
+    # What was amplified and what was synthesised share the picture.
+    if sidecar.get("PlanesSha256") != sha256_of(paths.planes):
+        return False
+    return _request(job, settings).items() <= sidecar.items()
+
+
+def _request(job: InputJob, settings: EnhancementSettings) -> dict[str, Any]:
+    """Return what the measures and the picture are made of: definitions, and files by checksum."""
+    files, labels = image_paths(job, settings), labels_path(job, settings)
+    segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
+    maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
+    images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
+    lesions = {} if labels is None else {"LabelsSha256": sha256_of(labels)}
+    definition = {"Version": VERSION, "EnhancingLabels": list(settings.enhancing_labels)}
+    return {"Definition": definition, **images, **maps, **lesions}
+
+
+def _measure(job: InputJob, settings: EnhancementSettings) -> None:
+    """Write the measures and the picture of a visit."""
+    from clinica_gado.report.planes import ENHANCEMENT_ROLES, save_planes
+
+    paths, files = paths_of(job, settings), image_paths(job, settings)
+    images = {role: read_volume(path).data for role, path in files.items()}
+    brain = read_brain(paths)
+    spread = read_volume(paths.uncertainty).data if paths.uncertainty.is_file() else None
+    labels = read_labels(job, settings)
+    lesions = {}
+    if labels is not None:
+        lesions = measure_lesions(images, labels, settings.enhancing_labels, brain, T1W)
+    content = {
+        "Description": "Measures on the images of a visit, on the template grid",
+        "Images": {
+            role: path.relative_to(paths.image.parent).as_posix() for role, path in files.items()
+        },
+        **_request(job, settings),
+        "Similarity": measure_similarity(images, brain),
+        "Contrast": {
+            **measure_change(images, brain, spread),
+            **{name: _number(value) for name, value in lesions.items()},
+        },
+        "Flags": [],
+    }
+    found = {role: read_maps(path) for role, path in files.items()}
+    contours = {role: maps for role, maps in found.items() if maps is not None}
+    save_planes(
+        *(images, contours, paths.planes),
+        roles=ENHANCEMENT_ROLES,
+        uncertainty=spread,
+        made=images[SYNTHETIC] != 0,  # a network that knows the brain alone leaves zeros around
+    )
+    write_json(paths.measures, {**content, "PlanesSha256": sha256_of(paths.planes)})
+
+
+def measure_similarity(
+    images: Images, brain: NDArray[np.bool_]
+) -> dict[str, dict[str, float | None]]:
+    """Return the likeness of `x` and of the synthetic image to the real one, in the brain.
+
+    Only voxels that all three show count, so that both numbers are of the same voxels.
+    """
+    if CE not in images:
+        return {}
+    mask = brain.copy()
+    for image in images.values():
+        mask &= image > 0
+    rows = {role: similarity_row(images[role], images[CE], mask) for role in (T1W, SYNTHETIC)}
+    return {role: {name: _number(row[name]) for name in row} for role, row in rows.items()}
+
+
+def measure_change(
+    images: Images, brain: NDArray[np.bool_], spread: NDArray[np.float32] | None
+) -> dict[str, float | None]:
+    """Return the columns of `DEFINITIONS`; the last one only where there is a spread."""
+    before = images[T1W][brain]
+    median = float(np.median(before)) if before.size else math.nan
+    change = (images[SYNTHETIC][brain] - before) / median
+    numbers = {
+        "brightened_percent": 100 * float((change > BRIGHTENED).mean()),
+        "darkened_percent": 100 * float((change < -BRIGHTENED).mean()),
+        "mean_change_percent": 100 * float(change.mean()),
+    }
+    if spread is not None:
+        numbers["median_uncertainty_percent"] = 100 * float(np.median(spread[brain])) / median
+    return {name: _number(value) for name, value in numbers.items()}
+
+
+def _number(value: float) -> float | None:
+    """Return what JSON can hold: it has no NaN and no infinity."""
+    return round(float(value), DIGITS) if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Sequences of one visit in, its contrast-enhanced T1w out."""

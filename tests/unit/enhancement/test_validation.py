@@ -1,0 +1,216 @@
+"""What is measured on a visit of t1-virtual-enhance, and when it is measured again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhanced_paths
+from clinica_gado.errors import GadoError
+from clinica_gado.evaluation import lesion_contrast as lesion_contrast_module
+from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
+from clinica_gado.evaluation.similarity import similarity_row
+from clinica_gado.files import sha256_of, write_json
+from clinica_gado.outcomes import ALREADY_DONE
+from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
+from clinica_gado.report.build import write_report
+from clinica_gado.report.planes import layout_of
+from clinica_gado.segmentation.segmenter import TissueMaps
+from clinica_gado.validation import enhanced_lesions, enhancement
+from clinica_gado.validation.enhanced_lesions import measure_lesions
+from clinica_gado.validation.enhancement import (
+    CE,
+    SYNTHETIC,
+    T1W,
+    is_validated,
+    known_end,
+    measure_change,
+    measure_similarity,
+    validate_visit,
+)
+from clinica_gado.validation.tables import collect, write_enhancement_tables
+from clinica_gado.virtual_enhancement import PIPELINE, paths_of, synthesise
+
+SHAPE = (20, 20, 20)
+BRAIN = np.sqrt(((np.indices(SHAPE) - 9.5) ** 2).sum(axis=0)) < 8
+
+
+def images(gain=1.0):
+    before = np.random.default_rng(0).uniform(80, 120, SHAPE).astype(np.float32)
+    real = before.copy()
+    real[8:12, 8:12, 8:12] *= 2
+    return {T1W: before, SYNTHETIC: np.where(real > 120, 0.9 * real, real), CE: gain * real}
+
+
+def test_likeness_is_that_of_both_images_to_the_real_one():
+    found, given = measure_similarity(images(), BRAIN), images()
+    for role in (T1W, SYNTHETIC):
+        expected = similarity_row(given[role], given[CE], BRAIN)["psnr_db_as_is"]
+        assert found[role]["psnr_db_as_is"] == pytest.approx(expected, abs=1e-4)
+    assert found[SYNTHETIC]["psnr_db_as_is"] > found[T1W]["psnr_db_as_is"]
+
+
+def test_there_is_no_likeness_without_a_real_image():
+    given = images()
+    del given[CE]
+    assert measure_similarity(given, BRAIN) == {}
+
+
+def test_a_change_is_measured_in_shares_of_the_median_before():
+    before = np.full(SHAPE, 100, np.float32)
+    after = before.copy()
+    after[BRAIN & (np.indices(SHAPE)[0] < 10)] = 150
+    spread = np.full(SHAPE, 7, np.float32)
+    found = measure_change({T1W: before, SYNTHETIC: after}, BRAIN, spread)
+    assert found == {
+        "brightened_percent": pytest.approx(50),
+        "darkened_percent": 0,
+        "mean_change_percent": pytest.approx(25),
+        "median_uncertainty_percent": pytest.approx(7),
+    }
+
+
+def test_lesions_are_measured_in_every_image(monkeypatch):
+    given, labels = images(gain=3.0), np.zeros(SHAPE, np.int16)
+    labels[8:12, 8:12, 8:12], labels[3:5, 9, 9] = 4, 2
+    white = np.zeros(SHAPE, np.float32)
+    white[BRAIN & (np.indices(SHAPE).max(axis=0) < 7)] = 1
+    priors = TissueMaps(white, white, white)
+    monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
+    monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
+    found = measure_lesions(given, labels, (3, 4), BRAIN, T1W)
+    assert found["enhancing_lesion_cm3"] == pytest.approx(0.064)
+    healthy = healthy_white_matter(white > 0, labels > 0, (1, 1, 1))
+    for role in (SYNTHETIC, CE):
+        expected = lesion_contrast(given[role], labels == 4, healthy, given[T1W])
+        assert found[f"cnr_{role}"] == expected["cnr"]
+        assert found[f"cep_percent_{role}"] == expected["cep_percent"]
+    assert found["cep_percent_ce"] == pytest.approx(100, rel=1e-3)
+    assert np.isnan(found["cep_percent_t1w"])
+    alone = measure_lesions(given, labels, (7,), BRAIN, T1W)
+    assert alone == {"enhancing_lesion_cm3": 0}
+
+
+def test_labels_drawn_later_are_measured_later(visit, settings, monkeypatch):
+    job, _ = visit
+    validate_visit(job, settings)
+    moved = np.zeros((16, 16, 16), np.int16)
+    moved[7:9, 7:9, 7:9] = 3
+    monkeypatch.setattr(enhanced_lesions, "read_itk_affine", lambda path: np.eye(4))
+    monkeypatch.setattr(enhanced_lesions, "move_labels", lambda path, matrix: moved)
+    white = np.ones(moved.shape, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(white, white, white)
+    )
+    labels = settings.bids / "derivatives/lesions/sub-01/ses-M000/anat/sub-01_dseg.nii.gz"
+    labels.parent.mkdir(parents=True)
+    labels.write_bytes(b"labels")
+    assert not is_validated(job, settings)
+    validate_visit(job, settings)
+    measured = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    assert measured["enhancing_lesion_cm3"] == 0.008
+    assert is_validated(job, settings)
+    assert not is_validated(job, replace(settings, enhancing_labels=(1,)))
+
+
+@pytest.fixture
+def visit(make_job, make_bundle, use, settings):
+    """Return a visit whose synthetic image is there, and the checksum of its model."""
+    bundle, job = make_bundle("T1w", "FLAIR"), make_job("T1w", "FLAIR")
+    use(bundle)
+    synthesise(job, settings)
+    return job, bundle.sha256
+
+
+def test_a_visit_is_done_once_it_is_measured_too(visit, settings):
+    job, sha256 = visit
+    assert known_end(job, settings, sha256) is None
+    validate_visit(job, settings)
+    end = known_end(job, settings, sha256)
+    assert (end.status, end.flags) == (ALREADY_DONE, ("rotation of 60°",))
+    rows = layout_of(paths_of(job, settings).planes).read_text()
+    assert all(f'"{row}"' in rows for row in ("t1w", "synthetic", "ce", "change", "uncertainty"))
+
+
+def test_other_images_and_pictures_are_measured_again(visit, settings):
+    job, _ = visit
+    validate_visit(job, settings)
+    assert is_validated(job, settings)
+    paths = paths_of(job, settings)
+    picture = paths.planes.read_bytes()
+    paths.planes.write_bytes(b"of the amplified image")
+    assert not is_validated(job, settings)
+    paths.planes.write_bytes(picture)
+    real_enhanced_paths(settings.caps, job).image.write_bytes(paths.image.read_bytes())
+    assert not is_validated(job, settings)
+    validate_visit(job, settings)
+    measured = read_sidecar(paths.measures)["Similarity"][SYNTHETIC]
+    assert measured["mae_as_is"] == 0
+
+
+def test_a_real_image_that_cannot_be_aligned_costs_nothing_else(visit, settings, monkeypatch):
+    job, sha256 = visit
+    job.reference.write_bytes(b"another image")
+    with pytest.raises(GadoError, match="cannot be read"):
+        validate_visit(job, settings)
+    measured = read_sidecar(paths_of(job, settings).measures)
+    assert list(measured["Images"]) == [T1W, SYNTHETIC]
+    assert measured["Similarity"] == {}
+    assert known_end(job, settings, sha256) is None
+    monkeypatch.setattr(enhancement, "prepare_sequence", leave_real_image)
+    validate_visit(job, settings)
+    assert known_end(job, settings, sha256).status == ALREADY_DONE
+
+
+def leave_real_image(name, file, source, prepared, destination, options):
+    shape = read_volume(prepared.linear).data.shape
+    values = np.random.default_rng(1).uniform(50, 150, shape).astype(np.float32)
+    save_volume(Volume(values, np.eye(4)), destination.image)
+    write_json(destination.sidecar, {"ImageSha256": sha256_of(file.path)})
+
+
+def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypatch):
+    job, _ = visit
+    validate_visit(job, settings)
+    seen = []
+
+    class Segmenter:
+        name = "counting"
+
+        def describe(self):
+            return {}
+
+        def segment(self, paths, save):
+            seen.extend(paths)
+            return {path: f"{path.name} broke." for path in paths}
+
+    monkeypatch.setattr(
+        "clinica_gado.validation.settings._find_segmenter",
+        lambda wanted, tpm: Segmenter() if wanted == "builtin" else None,
+    )
+    wanted = replace(settings, segmentation="builtin")
+    assert not is_validated(job, wanted)
+    with pytest.raises(GadoError, match=r"broke\..*broke\."):
+        validate_visit(job, wanted)
+    assert len(seen) == 3
+    assert is_validated(job, settings)
+
+
+def test_tables_and_report_gather_the_visits(visit, make_job, settings):
+    validate_visit(visit[0], settings)
+    alone = make_job("T1w", "FLAIR", participant="sub-02", with_reference=False)
+    synthesise(alone, settings)
+    validate_visit(alone, settings)
+    folder = qc_folder(settings.caps, PIPELINE)
+    write_enhancement_tables(settings.caps, folder)
+    similarity = pd.read_csv(folder / "similarity.tsv", sep="\t")
+    assert list(similarity.participant_id) == ["sub-01"] * 2
+    assert list(similarity.image) == [T1W, SYNTHETIC]
+    assert len(collect(settings.caps, ENHANCEMENT).contrast) == 2
+    report = write_report(settings.caps, PIPELINE).read_text(encoding="utf-8")
+    assert "uncertainty" in report
+    assert "T1w-nce" not in report
+    assert "with a real image to compare with" in report
