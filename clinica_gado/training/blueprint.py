@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clinica_gado import __version__
-from clinica_gado.gado_removal import PIPELINE
+from clinica_gado.gado_removal import PIPELINE as REMOVAL
 from clinica_gado.inference.normalisation import card_of, normalisation_from
 from clinica_gado.models.bundle import find_bundle, load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.sequences import T1W_CE
+from clinica_gado.virtual_enhancement import PIPELINE as ENHANCEMENT
 
 if TYPE_CHECKING:
     from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.config import NetworkConfig, TrainingConfig
 
-ENHANCEMENT = "t1-virtual-enhance"
 NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-card` does."
 TARGETS = {
     "remapped": "the input without its enhancement, in the input's own style",
@@ -111,7 +111,7 @@ def describe(
     versions = {"clinica-gado": __version__, "torch": torch.__version__}
     return Card(
         id=model_id,
-        task=ENHANCEMENT if blueprint.target == "enhanced" else PIPELINE,
+        task=ENHANCEMENT if blueprint.target == "enhanced" else REMOVAL,
         architecture=blueprint.architecture,
         inputs=tuple(CardInput(name) for name in blueprint.inputs),
         grid=blueprint.grid,

@@ -138,7 +138,7 @@ def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledP
 
 
 def _head(pair: ScaledPair) -> NDArray[np.bool_]:
-    first = pair.stack()[0]
+    first = pair.images[0]
     return np.asarray(first > 0.1 * first.max())
 
 

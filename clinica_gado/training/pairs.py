@@ -117,10 +117,14 @@ class ScaledPair:
     target: NDArray[np.float32]
     mask: NDArray[np.bool_]
 
+    @property
+    def images(self) -> Array:
+        """The images given, (C, X, Y, Z)."""
+        return self.source if self.source.ndim == 4 else self.source[None]
+
     def stack(self) -> Array:
         """Return source, target and mask, `(C + 2, X, Y, Z)`."""
-        images = self.source if self.source.ndim == 4 else self.source[None]
-        stacked = np.concatenate([images, self.target[None], self.mask[None]])
+        stacked = np.concatenate([self.images, self.target[None], self.mask[None]])
         return stacked.astype(np.float32)
 
 

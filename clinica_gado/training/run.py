@@ -96,11 +96,8 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
     """
     _check_task(request)
     blueprint = blueprint_of(request.config, request.start_from)
-    if request.config.adds_contrast and blueprint.inputs != request.config.input_names:
-        raise TrainingError(
-            f"{request.start_from} takes {', '.join(blueprint.inputs)}, the settings ask for "
-            f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
-        )
+    if request.config.adds_contrast:
+        _check_start(request, blueprint)
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
     splits = make_splits(request, [] if request.config.adds_contrast else prepare(request))
     fabric.launch()
@@ -132,10 +129,11 @@ def _check_simulation_alone(request: TrainingRequest) -> None:
             "The target enhanced is learned from simulated heads alone, real visits are not "
             "prepared for it: name label maps with --label-map."
         )
-    if request.validation_tsv or request.folds > 1:
+    of_visits = [option for option, is_given in _options_of_visits(request).items() if is_given]
+    if of_visits:
         raise TrainingError(
             "The target enhanced is learned from simulated heads alone: "
-            "leave --validation-tsv and --folds, which are of real visits."
+            f"leave out what is of real visits, {', '.join(of_visits)}."
         )
     if config.data.patch_size or config.network.normalisation in BRAIN_RULES:
         raise TrainingError(
@@ -146,6 +144,32 @@ def _check_simulation_alone(request: TrainingRequest) -> None:
         raise TrainingError(
             "The target enhanced needs T1w as the first input; "
             f"those that can be simulated beside it are {', '.join(RENDERED_AS)}."
+        )
+
+
+def _options_of_visits(request: TrainingRequest) -> dict[str, bool]:
+    return {
+        "-tsv": request.visits_tsv is not None,
+        "--validation-tsv": request.validation_tsv is not None,
+        "--contrast-tsv": request.contrast_tsv is not None,
+        "--pairs-tsv": request.pairs_tsv is not None,
+        "--caps": request.caps is not None,
+        "--folds": request.folds > 1,
+        "--fold": request.fold is not None,
+    }
+
+
+def _check_start(request: TrainingRequest, blueprint: Blueprint) -> None:
+    """Refuse a bundle to begin with whose images are not those simulated, on scales known here."""
+    if blueprint.inputs != request.config.input_names:
+        raise TrainingError(
+            f"{request.start_from} takes {', '.join(blueprint.inputs)}, the settings ask for "
+            f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
+        )
+    if blueprint.normalisation.brain_only:
+        raise TrainingError(
+            f"{request.start_from} knows the brain alone, simulated heads are whole: "
+            "begin with another bundle, or without one."
         )
 
 

@@ -60,8 +60,9 @@ def simulate_enhancement(
 ) -> ScaledPair:
     """Draw a person, a lesion of any kind and a protocol; render the inputs and the enhanced T1w.
 
-    The first input is the T1w; the target has its sequence and scale, as a change is added to it.
-    Every other input has a scale of its own. Images are as those of `simulate_pair`.
+    The first input is the T1w. The target is the same acquisition at full dose, on the T1w's scale,
+    not on one of its own: both agree exactly wherever no agent is. Every other input has a scale of
+    its own, as `prepare_images` gives it one. Images are as those of `simulate_pair`.
     """
     rng = np.random.default_rng(seed)
     labels = load_label_map(label_map)

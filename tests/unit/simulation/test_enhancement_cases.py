@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from clinica_gado.inference.normalisation import PercentileMedian
 from clinica_gado.models.card import GRIDS, Grid
+from clinica_gado.simulation.labels import BRAIN
+from clinica_gado.simulation.sampling import sample_head
+from clinica_gado.training import simulated
 from clinica_gado.training.heads import place_on_crop_grid
 from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
 from clinica_gado.training.simulated import simulate_enhancement
 
+SCALP = 511
 INPUTS = ("T1w", "T2w", "FLAIR")
 
 
@@ -22,6 +28,25 @@ def case(phantom_file):
 def test_the_target_is_the_first_input_with_agent(case):
     acquired = case.source[0] > 0.1
     assert (case.target[acquired] > 1.3 * case.source[0][acquired]).any()
+
+
+def test_tissue_without_agent_is_the_same_in_target_and_t1w(phantom, phantom_file, monkeypatch):
+    """The brain takes up agent, so its median moves: on a scale of its own the scalp would too."""
+
+    def uptake_of_brain_alone(*given):
+        drawn = sample_head(*given)
+        tissues = ("GREY", "WHITE", "THALAMUS")
+        uptake = {name: drawn.uptake[name] * (name in tissues) for name in drawn.uptake}
+        return replace(drawn, uptake=uptake)
+
+    monkeypatch.setattr(simulated, "sample_head", uptake_of_brain_alone)
+    case = simulate_enhancement(phantom_file, 3, ("T1w",), PercentileMedian())
+    t1w, scalp = case.source[0], phantom.labels == SCALP
+    assert t1w[scalp].max() > 0.1
+    # The blur reaches a few voxels of brain from here, at their corners.
+    np.testing.assert_allclose(case.target[scalp], t1w[scalp], rtol=1e-5)
+    brain = phantom.mask(BRAIN)
+    assert 1.002 < case.target[brain].mean() / t1w[brain].mean() < 1.2
 
 
 def test_the_target_does_not_depend_on_the_other_images_given(case, phantom_file):

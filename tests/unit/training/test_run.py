@@ -189,7 +189,17 @@ def test_several_inputs_make_a_bundle_that_adds_contrast(request_of, tmp_path, m
     ("settings", "options", "message"),
     [
         ({}, {"label_maps": ()}, "--label-map"),
-        ({}, {"folds": 2}, "--folds"),
+        *(
+            ({}, {name: Path("given")}, f"real visits, {option}")
+            for name, option in (
+                ("visits_tsv", "-tsv"),
+                ("validation_tsv", "--validation-tsv"),
+                ("contrast_tsv", "--contrast-tsv"),
+                ("pairs_tsv", "--pairs-tsv"),
+                ("caps", "--caps"),
+            )
+        ),
+        ({}, {"folds": 2, "fold": 0}, "real visits, --folds, --fold"),
         ({"patch_size": 8}, {}, "--patch-size"),
         ({"inputs": "T2w,T1w"}, {}, "first input"),
         ({"inputs": "T1w,T1w-lowdose"}, {}, "can be simulated"),
