@@ -18,6 +18,8 @@ from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, p
 from clinica_gado.training.simulated import simulate_enhancement, simulate_pair
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     from numpy.typing import NDArray
 
     from clinica_gado.models.blocks import SynthesisNetwork
@@ -157,9 +159,12 @@ def place_on_crop_grid(pair: ScaledPair) -> ScaledPair:
         placed = np.zeros((*array.shape[:-3], *CROP_GRID.shape), dtype=array.dtype)
         first = np.maximum(starts, 0)
         last = np.minimum(starts + shape, array.shape[-3:])
-        there = tuple(slice(a, b) for a, b in zip(first - starts, last - starts, strict=True))
-        cut = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
-        placed[(..., *there)] = array[(..., *cut)]
+        placed[_box(first - starts, last - starts)] = array[_box(first, last)]
         return placed
 
     return ScaledPair(place(pair.source), place(pair.target), place(pair.mask))
+
+
+def _box(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[slice | EllipsisType, ...]:
+    """Return the index of a box of voxels in images of any number of channels."""
+    return (..., *(slice(int(a), int(b)) for a, b in zip(first, last, strict=True)))
