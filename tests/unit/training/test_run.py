@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from clinica_gado.errors import TrainingError
+from clinica_gado.inference.normalisation import ZScore
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
 from clinica_gado.training.config import TrainingConfig, with_changes
@@ -219,6 +220,13 @@ def test_a_bundle_of_other_inputs_is_not_begun_with(request_of, tmp_path):
     given = {"label_maps": (tmp_path / "head.nii.gz",), "start_from": str(first.folder)}
     with pytest.raises(TrainingError, match="takes T1w-ce"):
         train_bundle(request_of(config=ENHANCED, output=tmp_path / "second", **given))
+
+
+def test_a_bundle_of_the_brain_alone_is_not_begun_with(request_of, tmp_path, monkeypatch):
+    blueprint = replace(run.blueprint_of(ENHANCED), normalisation=ZScore(-2.0, 3.0))
+    monkeypatch.setattr(run, "blueprint_of", lambda config, start_from: blueprint)
+    with pytest.raises(TrainingError, match="simulated heads are whole"):
+        train_bundle(request_of(config=ENHANCED, label_maps=(tmp_path / "head.nii.gz",)))
 
 
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
