@@ -75,6 +75,9 @@ def _configuration(preset: str, file: Path | None, options: dict[str, Any]) -> A
 def cli(preset: str, file: Path | None, **options: Any) -> None:
     """Train a network on the pairs of BIDS and write the bundle OUTPUT.
 
+    With `--target enhanced --inputs T1w,T2w,FLAIR --patch-size 0` it learns to add contrast, from
+    simulated heads alone (`--label-map`): no visit of BIDS is read.
+
     A run that was interrupted goes on when the same command is given again. Options from --seed on
     change single settings of the preset or file; the defaults shown are those of change-1mm.
     """

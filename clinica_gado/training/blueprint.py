@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from clinica_gado import __version__
-from clinica_gado.gado_removal import PIPELINE
+from clinica_gado.gado_removal import PIPELINE as REMOVAL
 from clinica_gado.inference.normalisation import card_of, normalisation_from
 from clinica_gado.models.bundle import find_bundle, load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
+from clinica_gado.sequences import T1W_CE
+from clinica_gado.virtual_enhancement import PIPELINE as ENHANCEMENT
 
 if TYPE_CHECKING:
     from clinica_gado.inference.normalisation import Rule
@@ -26,6 +28,7 @@ NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-c
 TARGETS = {
     "remapped": "the input without its enhancement, in the input's own style",
     "real": "the real T1w without contrast, in its own style and on a scale of its own",
+    "enhanced": "the T1w at full dose, of the sequence and on the scale of the first input",
 }
 
 
@@ -43,6 +46,7 @@ class Blueprint:
     grid: Grid
     normalisation: Rule
     target: str
+    inputs: tuple[str, ...] = (T1W_CE,)
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
     darkening_gate: Mapping[str, float] | None = None
@@ -70,6 +74,7 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
             Grid(network.grid, GRIDS[network.grid]),
             normalisation_from({"rule": network.normalisation}),
             config.data.target,
+            config.input_names,
         )
     bundle = load_bundle(find_bundle(start_from))
     card = bundle.card
@@ -79,6 +84,7 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
         card.grid,
         normalisation_from(card.normalisation),
         config.data.target,
+        tuple(item.name for item in card.inputs),
         weights,
         {"id": card.id, "sha256": bundle.sha256},
         card.darkening_gate,
@@ -105,9 +111,9 @@ def describe(
     versions = {"clinica-gado": __version__, "torch": torch.__version__}
     return Card(
         id=model_id,
-        task=PIPELINE,
+        task=ENHANCEMENT if blueprint.target == "enhanced" else REMOVAL,
         architecture=blueprint.architecture,
-        inputs=(CardInput("T1w-ce"),),
+        inputs=tuple(CardInput(name) for name in blueprint.inputs),
         grid=blueprint.grid,
         normalisation=card_of(blueprint.normalisation),
         training_data={**training_data, "target": TARGETS[blueprint.target], "versions": versions},

@@ -15,9 +15,11 @@ from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.simulation.stream import PairStream, StreamSettings
 from clinica_gado.training.augmentation import augment
 from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
-from clinica_gado.training.simulated import simulate_pair
+from clinica_gado.training.simulated import simulate_enhancement, simulate_pair
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     from numpy.typing import NDArray
 
     from clinica_gado.models.blocks import SynthesisNetwork
@@ -36,7 +38,7 @@ class SimulatedPatches(Protocol):
     """Gives simulated patches, each a function of its number and generator alone."""
 
     def patch(self, number: int, rng: np.random.Generator) -> torch.Tensor:
-        """Return source, target and mask of patch `number`, `(3, X, Y, Z)`."""
+        """Return source, target and mask of patch `number`, `(C + 2, X, Y, Z)`."""
 
 
 class StreamedPatches:
@@ -125,13 +127,21 @@ def simulated_patches(
 
 
 def _slice_of_head(pair: ScaledPair, rng: np.random.Generator) -> int:
-    is_head = (pair.source > 0.1 * pair.source.max()).any(axis=(0, 1))
+    is_head = _head(pair).any(axis=(0, 1))
     return int(rng.choice(np.flatnonzero(is_head)))
 
 
 def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledPair:
-    pair = place_on_crop_grid(simulate_pair(label_map, seed, blueprint.normalisation))
-    return on_network_grid(pair, blueprint.grid)
+    if blueprint.target == "enhanced":
+        pair = simulate_enhancement(label_map, seed, blueprint.inputs, blueprint.normalisation)
+    else:
+        pair = simulate_pair(label_map, seed, blueprint.normalisation)
+    return on_network_grid(place_on_crop_grid(pair), blueprint.grid)
+
+
+def _head(pair: ScaledPair) -> NDArray[np.bool_]:
+    first = pair.images[0]
+    return np.asarray(first > 0.1 * first.max())
 
 
 def place_on_crop_grid(pair: ScaledPair) -> ScaledPair:
@@ -139,18 +149,22 @@ def place_on_crop_grid(pair: ScaledPair) -> ScaledPair:
 
     Across, the middle of the head is that of the grid; above, the vertex is 10 mm below the top.
     """
-    head = np.argwhere(pair.source > 0.1 * pair.source.max())
+    head = np.argwhere(_head(pair))
     low, high = head.min(axis=0), head.max(axis=0)
     shape = np.array(CROP_GRID.shape)
     starts = (low + high) // 2 - shape // 2
     starts[2] = high[2] + 10 - shape[2]
 
     def place(array: NDArray[Element]) -> NDArray[Element]:
-        placed = np.zeros(CROP_GRID.shape, dtype=array.dtype)
+        placed = np.zeros((*array.shape[:-3], *CROP_GRID.shape), dtype=array.dtype)
         first = np.maximum(starts, 0)
-        last = np.minimum(starts + shape, array.shape)
-        there = tuple(slice(a, b) for a, b in zip(first - starts, last - starts, strict=True))
-        placed[there] = array[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
+        last = np.minimum(starts + shape, array.shape[-3:])
+        placed[_box(first - starts, last - starts)] = array[_box(first, last)]
         return placed
 
     return ScaledPair(place(pair.source), place(pair.target), place(pair.mask))
+
+
+def _box(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[slice | EllipsisType, ...]:
+    """Return the index of a box of voxels in images of any number of channels."""
+    return (..., *(slice(int(a), int(b)) for a, b in zip(first, last, strict=True)))

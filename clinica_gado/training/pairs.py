@@ -108,11 +108,24 @@ def _register(source_path: Path, reference_path: Path) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class ScaledPair:
-    """A pair on the intensity scale of a network's input; attributes as those of `Pair`."""
+    """A pair on the intensity scale of a network's input; attributes as those of `Pair`.
+
+    `source` is (X, Y, Z), or (C, X, Y, Z) where a network takes several images.
+    """
 
     source: NDArray[np.float32]
     target: NDArray[np.float32]
     mask: NDArray[np.bool_]
+
+    @property
+    def images(self) -> Array:
+        """The images given, (C, X, Y, Z)."""
+        return self.source if self.source.ndim == 4 else self.source[None]
+
+    def stack(self) -> Array:
+        """Return source, target and mask, `(C + 2, X, Y, Z)`."""
+        stacked = np.concatenate([self.images, self.target[None], self.mask[None]])
+        return stacked.astype(np.float32)
 
 
 def scale_pair(
@@ -141,9 +154,9 @@ def scale_pair(
 
 def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
     """Bring a pair from the crop grid to the one a network works on, as `Predictor` does."""
-    stacked = torch.from_numpy(np.stack([pair.source, pair.target, pair.mask.astype(np.float32)]))
-    source, target, mask = to_network_grid(stacked[None], grid)[0].numpy()
-    return ScaledPair(source, target, mask > 0.5)
+    moved = to_network_grid(torch.from_numpy(pair.stack())[None], grid)[0].numpy()
+    source = moved[0] if pair.source.ndim == 3 else moved[:-2]
+    return ScaledPair(source, moved[-2], moved[-1] > 0.5)
 
 
 def cut_slab(pair: ScaledPair, slices: int, middle: int) -> ScaledPair:
@@ -154,11 +167,10 @@ def cut_slab(pair: ScaledPair, slices: int, middle: int) -> ScaledPair:
 
 
 def pad_whole(pair: ScaledPair, multiple: Sequence[int]) -> Array:
-    """Return source, target and mask, `(3, X, Y, Z)`, padded with zeros as a network takes them."""
-    sides = zip(pair.source.shape, multiple, strict=True)
+    """Return source, target and mask, `(C + 2, X, Y, Z)`, padded with zeros to the `multiple`."""
+    sides = zip(pair.mask.shape, multiple, strict=True)
     margins = [(n // 2, n - n // 2) for n in (-side % factor for side, factor in sides)]
-    arrays = (pair.source, pair.target, pair.mask)
-    return np.stack([np.pad(array, margins).astype(np.float32) for array in arrays])
+    return np.pad(pair.stack(), [(0, 0), *margins])
 
 
 def load_pair(path: Path) -> Pair:

@@ -50,7 +50,7 @@ def locate(pair: ScaledPair) -> Located:
 
 
 class PatchDataset(Dataset["torch.Tensor"]):
-    """Patch number i of a run: source, target and mask as `(3, X, Y, Z)`.
+    """Patch number i of a run: source, target and mask as `(C + 2, X, Y, Z)`.
 
     Real pairs come one after the other in an order shuffled each time all were seen.
 
@@ -95,6 +95,8 @@ class PatchDataset(Dataset["torch.Tensor"]):
         rng = np.random.default_rng([self._seed, number])
         is_simulated = rng.random() < self._config.simulated_share
         if self._simulated is not None and (is_simulated or not self._real):
+            if self._config.target == "enhanced":
+                return self._simulated.patch(number, rng)
             is_plain = rng.random() < self._config.unenhanced_share
             patch = self._simulated.patch(number, rng)
             return patch[[1, 1, 2]] if is_plain else self._scale_enhancement(patch, rng)

@@ -19,10 +19,10 @@ from clinica_gado.errors import TrainingError
 from clinica_gado.files import write_json
 from clinica_gado.inference import Predictor
 from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bundle
-from clinica_gado.sequences import T1W_CE
+from clinica_gado.sequences import T1W, T1W_CE
 from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
 from clinica_gado.training.calibration import best_gain, scale_change
-from clinica_gado.training.config import TrainingConfig
+from clinica_gado.training.config import BRAIN_RULES, TrainingConfig
 from clinica_gado.training.crossvalidation import Split, hold_out, split_folds
 from clinica_gado.training.devices import Devices, start_fabric
 from clinica_gado.training.heads import simulated_patches
@@ -30,6 +30,7 @@ from clinica_gado.training.loop import Course, train
 from clinica_gado.training.pairs import load_pair, prepare_pairs
 from clinica_gado.training.patches import PatchDataset
 from clinica_gado.training.scaled import scaled_pairs
+from clinica_gado.training.simulated import RENDERED_AS
 from clinica_gado.training.validation import Keeper
 
 if TYPE_CHECKING:
@@ -93,10 +94,12 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
         There is nothing to learn from, pairs of this kind cannot be prepared, or `output` holds a
         run with other settings.
     """
-    _check_task(request.config)
+    _check_task(request)
     blueprint = blueprint_of(request.config, request.start_from)
+    if request.config.adds_contrast:
+        _check_start(request, blueprint)
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
-    splits = make_splits(request, prepare(request))
+    splits = make_splits(request, [] if request.config.adds_contrast else prepare(request))
     fabric.launch()
     if len(splits) == 1:
         return train_split(request, splits[0], blueprint, fabric)
@@ -108,12 +111,65 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
     return join_folds(request, len(splits), blueprint) if fabric.is_global_zero else None
 
 
-def _check_task(config: TrainingConfig) -> None:
-    if config.adds_contrast or config.input_names != (T1W_CE,):
+def _check_task(request: TrainingRequest) -> None:
+    config = request.config
+    if config.adds_contrast:
+        _check_simulation_alone(request)
+    elif config.input_names != (T1W_CE,):
         raise TrainingError(
-            "Pairs of T1w-ce and T1w alone can be prepared, to learn to remove contrast; "
-            f"the settings ask for {', '.join(config.input_names)} and the target "
-            f"{config.data.target}: leave inputs, and take another target."
+            "To remove contrast a network learns from pairs of T1w-ce and T1w alone; the settings "
+            f"ask for {', '.join(config.input_names)}: leave inputs, or set target to enhanced."
+        )
+
+
+def _check_simulation_alone(request: TrainingRequest) -> None:
+    config = request.config
+    if not request.label_maps:
+        raise TrainingError(
+            "The target enhanced is learned from simulated heads alone, real visits are not "
+            "prepared for it: name label maps with --label-map."
+        )
+    of_visits = [option for option, is_given in _options_of_visits(request).items() if is_given]
+    if of_visits:
+        raise TrainingError(
+            "The target enhanced is learned from simulated heads alone: "
+            f"leave out what is of real visits, {', '.join(of_visits)}."
+        )
+    if config.data.patch_size or config.network.normalisation in BRAIN_RULES:
+        raise TrainingError(
+            "The target enhanced is learned from whole heads: set --patch-size to 0 and "
+            f"--normalisation to none of {', '.join(BRAIN_RULES)}, which know the brain alone."
+        )
+    if config.input_names[0] != T1W or not set(config.input_names[1:]) <= set(RENDERED_AS):
+        raise TrainingError(
+            "The target enhanced needs T1w as the first input; "
+            f"those that can be simulated beside it are {', '.join(RENDERED_AS)}."
+        )
+
+
+def _options_of_visits(request: TrainingRequest) -> dict[str, bool]:
+    return {
+        "-tsv": request.visits_tsv is not None,
+        "--validation-tsv": request.validation_tsv is not None,
+        "--contrast-tsv": request.contrast_tsv is not None,
+        "--pairs-tsv": request.pairs_tsv is not None,
+        "--caps": request.caps is not None,
+        "--folds": request.folds > 1,
+        "--fold": request.fold is not None,
+    }
+
+
+def _check_start(request: TrainingRequest, blueprint: Blueprint) -> None:
+    """Refuse a bundle to begin with whose images are not those simulated, on scales known here."""
+    if blueprint.inputs != request.config.input_names:
+        raise TrainingError(
+            f"{request.start_from} takes {', '.join(blueprint.inputs)}, the settings ask for "
+            f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
+        )
+    if blueprint.normalisation.brain_only:
+        raise TrainingError(
+            f"{request.start_from} knows the brain alone, simulated heads are whole: "
+            "begin with another bundle, or without one."
         )
 
 

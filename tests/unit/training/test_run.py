@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from clinica_gado.errors import TrainingError
+from clinica_gado.inference.normalisation import ZScore
 from clinica_gado.models.bundle import load_bundle, save_bundle
-from clinica_gado.training import run
+from clinica_gado.training import heads, run
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
@@ -160,10 +161,72 @@ def test_images_without_contrast_are_learned_from_with_the_remapped_target_alone
     assert counts == {"remapped": [2, 2], "real": [2, 0]}
 
 
-@pytest.mark.parametrize("changes", [{"inputs": "T1w-ce,FLAIR"}, {"target": "enhanced"}])
-def test_pairs_that_cannot_be_prepared_are_refused_before_any_work(request_of, changes):
-    with pytest.raises(TrainingError, match="can be prepared, to learn to remove contrast"):
+def test_pairs_that_cannot_be_prepared_are_refused_before_any_work(request_of):
+    changes = {"inputs": "T1w-ce,FLAIR"}
+    with pytest.raises(TrainingError, match="To remove contrast a network learns from pairs"):
         train_bundle(request_of(config=with_changes(CONFIG, {**changes, "enhancement_weight": 1})))
+
+
+ENHANCED = with_changes(
+    CONFIG, {"inputs": "T1w,T2w,FLAIR", "target": "enhanced", "patch_size": 0, "steps": 2}
+)
+
+
+def test_several_inputs_make_a_bundle_that_adds_contrast(request_of, tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    source = rng.uniform(0.3, 0.7, (3, 12, 12, 12)).astype(np.float32)
+    pair = ScaledPair(source, source[0] + 0.2, np.ones((12, 12, 12), dtype=bool))
+    monkeypatch.setattr(heads, "_simulate_whole", lambda blueprint, label_map, seed: pair)
+    bundle = train_bundle(request_of(config=ENHANCED, label_maps=(tmp_path / "head.nii.gz",)))
+    card = bundle.card
+    assert card.task == "t1-virtual-enhance"
+    assert [item.name for item in card.inputs] == ["T1w", "T2w", "FLAIR"]
+    assert card.architecture["in_channels"] == 3
+    assert card.training_data["real_pairs"] == []
+    assert card.training_data["complete"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        ({}, {"label_maps": ()}, "--label-map"),
+        *(
+            ({}, {name: Path("given")}, f"real visits, {option}")
+            for name, option in (
+                ("visits_tsv", "-tsv"),
+                ("validation_tsv", "--validation-tsv"),
+                ("contrast_tsv", "--contrast-tsv"),
+                ("pairs_tsv", "--pairs-tsv"),
+                ("caps", "--caps"),
+            )
+        ),
+        ({}, {"folds": 2, "fold": 0}, "real visits, --folds, --fold"),
+        ({"patch_size": 8}, {}, "--patch-size"),
+        ({"inputs": "T2w,T1w"}, {}, "first input"),
+        ({"inputs": "T1w,T1w-lowdose"}, {}, "can be simulated"),
+        ({"normalisation": "zscore"}, {}, "--normalisation"),
+    ],
+)
+def test_what_simulation_cannot_teach_of_contrast_is_refused(
+    request_of, tmp_path, settings, options, message
+):
+    given = {"label_maps": (tmp_path / "head.nii.gz",), **options}
+    with pytest.raises(TrainingError, match=message):
+        train_bundle(request_of(config=with_changes(ENHANCED, settings), **given))
+
+
+def test_a_bundle_of_other_inputs_is_not_begun_with(request_of, tmp_path):
+    first = train_bundle(request_of())
+    given = {"label_maps": (tmp_path / "head.nii.gz",), "start_from": str(first.folder)}
+    with pytest.raises(TrainingError, match="takes T1w-ce"):
+        train_bundle(request_of(config=ENHANCED, output=tmp_path / "second", **given))
+
+
+def test_a_bundle_of_the_brain_alone_is_not_begun_with(request_of, tmp_path, monkeypatch):
+    blueprint = replace(run.blueprint_of(ENHANCED), normalisation=ZScore(-2.0, 3.0))
+    monkeypatch.setattr(run, "blueprint_of", lambda config, start_from: blueprint)
+    with pytest.raises(TrainingError, match="simulated heads are whole"):
+        train_bundle(request_of(config=ENHANCED, label_maps=(tmp_path / "head.nii.gz",)))
 
 
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():

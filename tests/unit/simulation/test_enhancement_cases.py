@@ -1,0 +1,73 @@
+"""Simulated cases of several images for training: agent, scale and place of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clinica_gado.inference.normalisation import PercentileMedian
+from clinica_gado.models.card import GRIDS, Grid
+from clinica_gado.simulation.labels import BRAIN
+from clinica_gado.simulation.sampling import sample_head
+from clinica_gado.training import simulated
+from clinica_gado.training.heads import place_on_crop_grid
+from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
+from clinica_gado.training.simulated import simulate_enhancement
+
+SCALP = 511
+INPUTS = ("T1w", "T2w", "FLAIR")
+
+
+@pytest.fixture(scope="module")
+def case(phantom_file):
+    return simulate_enhancement(phantom_file, 3, INPUTS, PercentileMedian())
+
+
+def test_the_target_is_the_first_input_with_agent(case):
+    acquired = case.source[0] > 0.1
+    assert (case.target[acquired] > 1.3 * case.source[0][acquired]).any()
+
+
+def test_tissue_without_agent_is_the_same_in_target_and_t1w(phantom, phantom_file, monkeypatch):
+    """The brain takes up agent, so its median moves: on a scale of its own the scalp would too."""
+
+    def uptake_of_brain_alone(*given):
+        drawn = sample_head(*given)
+        tissues = ("GREY", "WHITE", "THALAMUS")
+        uptake = {name: drawn.uptake[name] * (name in tissues) for name in drawn.uptake}
+        return replace(drawn, uptake=uptake)
+
+    monkeypatch.setattr(simulated, "sample_head", uptake_of_brain_alone)
+    case = simulate_enhancement(phantom_file, 3, ("T1w",), PercentileMedian())
+    t1w, scalp = case.source[0], phantom.labels == SCALP
+    assert t1w[scalp].max() > 0.1
+    # The blur reaches a few voxels of brain from here, at their corners.
+    np.testing.assert_allclose(case.target[scalp], t1w[scalp], rtol=1e-5)
+    brain = phantom.mask(BRAIN)
+    assert 1.002 < case.target[brain].mean() / t1w[brain].mean() < 1.2
+
+
+def test_the_target_does_not_depend_on_the_other_images_given(case, phantom_file):
+    alone = simulate_enhancement(phantom_file, 3, ("T1w",), PercentileMedian())
+    np.testing.assert_array_equal(alone.target, case.target)
+
+
+def test_inputs_are_different_images_and_a_seed_gives_the_same(case, phantom_file):
+    again = simulate_enhancement(phantom_file, 3, INPUTS, PercentileMedian())
+    np.testing.assert_array_equal(again.stack(), case.stack())
+    assert len({image.tobytes() for image in case.source}) == len(INPUTS)
+
+
+def test_channels_keep_their_places_on_every_way_to_the_network():
+    images = np.stack([np.full((12, 12, 12), value, dtype=np.float32) for value in (1, 2)])
+    pair = ScaledPair(images, images[0] + 2, np.ones((12, 12, 12), dtype=bool))
+    placed = place_on_crop_grid(pair)
+    assert placed.source.shape == (2, *GRIDS["mni-1mm"])
+    moved = on_network_grid(placed, Grid("mni-160x192x160", GRIDS["mni-160x192x160"]))
+    for given in (placed, moved):
+        assert [image.max() for image in given.stack()] == pytest.approx([1, 2, 3, 1])
+    padded = pad_whole(cut_slab(pair, 3, 6), (8, 8, 1))
+    assert padded.shape == (4, 16, 16, 3)
+    np.testing.assert_array_equal(padded[:, 8, 8, 1], [1, 2, 3, 1])
