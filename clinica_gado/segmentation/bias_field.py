@@ -51,12 +51,13 @@ class BiasField:
     @property
     def everywhere(self) -> Tensor:
         """What each voxel is multiplied by, (X, Y, Z)."""
-        axes = [
-            _cosines(torch.arange(length), length, order)
-            for length, order in zip(self._shape, self._orders, strict=True)
-        ]
-        coefficients = self._coefficients.reshape(self._orders)
-        return torch.exp(torch.einsum("ai,bj,ck,ijk->abc", *axes, coefficients))
+        field = self._coefficients.reshape(self._orders)
+        # One axis at a time: all at once needs gigabytes in between.
+        for length, order in zip(self._shape, self._orders, strict=True):
+            field = torch.tensordot(
+                field, _cosines(torch.arange(length), length, order), ([0], [1])
+            )
+        return torch.exp(field)
 
     def improve(self, values: Tensor, mixture: Mixture, priors: Tensor) -> None:
         """Make one Newton step of the likelihood of the samples, (N,), as acquired."""
