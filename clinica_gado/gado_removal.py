@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,15 +17,16 @@ from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_f
 from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
-from clinica_gado.predictors import load_predictor
+from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     change_in_native_space,
     read_itk_affine,
 )
-from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options, prepare_linear
+from clinica_gado.preprocessing.t1_linear import prepare_linear
 from clinica_gado.preprocessing.templates import template_brain
 from clinica_gado.provenance import INTENDED_USE, generated_by
+from clinica_gado.settings import SynthesisSettings
 
 if TYPE_CHECKING:
     from clinica_gado.inference import Prediction, Predictor
@@ -37,44 +37,21 @@ PIPELINE = "t1-gado-removal"
 
 
 @dataclass(frozen=True)
-class RemovalSettings:
+class RemovalSettings(SynthesisSettings):
     """What the user asked for.
 
     Attributes
     ----------
-    model : id or folder of a bundle; None for the one shipped as default.
-    device, precision, flips : see `Predictor`.
     native_space : also write the result on the grid of the source image.
-    overwrite : replace results that other settings made, and make the others again.
     """
 
     pipeline: ClassVar[str] = PIPELINE
 
-    bids: Path
-    caps: Path
-    model: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    flips: str = "none"
-    linear: LinearOptions = field(default_factory=LinearOptions)
     native_space: bool = False
-    overwrite: bool = False
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as the provenance of a run states them."""
-        return {
-            "Device": self.device,
-            "Precision": self.precision,
-            "Flips": self.flips,
-            "Preprocessing": describe_options(self.linear),
-            "NativeSpace": self.native_space,
-        }
-
-
-def predictor_of(settings: RemovalSettings) -> Predictor:
-    """Return the predictor that the settings ask for."""
-    compute = (settings.device, settings.precision, settings.flips)
-    return load_predictor(PIPELINE, settings.model, *compute)
+        return {**super().describe(), "NativeSpace": self.native_space}
 
 
 def make_request(job: Job, settings: RemovalSettings, model_sha256: str) -> dict[str, Any]:
@@ -82,11 +59,7 @@ def make_request(job: Job, settings: RemovalSettings, model_sha256: str) -> dict
     return {
         "SourceSha256": sha256_of(job.source),
         "ModelSha256": model_sha256,
-        "Parameters": {
-            "Precision": settings.precision,
-            "Flips": settings.flips,
-            "Preprocessing": describe_options(settings.linear),
-        },
+        "Parameters": settings.parameters,
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clinica_gado.inference import Predictor
     from clinica_gado.models.bundle import Bundle
+    from clinica_gado.settings import SynthesisSettings
 
 MAX_LOADED = 4
 """A model, and those that make the images which a visit lacks."""
@@ -24,6 +25,19 @@ def find_model(task: str, model: str | None) -> Bundle:
     from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
 
     return load_bundle(default_bundle(task) if model is None else find_bundle(model))
+
+
+def predictor_of(settings: SynthesisSettings, model: str | None = None) -> Predictor:
+    """Return the predictor that settings ask for, or the same of another `model`.
+
+    Raises
+    ------
+    BundleError, DeviceError
+        The bundle is missing or altered, or the device is not there.
+    """
+    name = settings.model if model is None else model
+    compute = (settings.device, settings.precision, settings.flips)
+    return load_predictor(settings.pipeline, name, *compute)
 
 
 @lru_cache(maxsize=MAX_LOADED)

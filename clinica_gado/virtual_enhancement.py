@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,14 +25,15 @@ from clinica_gado.caps import (
 from clinica_gado.errors import BundleError, GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
-from clinica_gado.predictors import load_predictor
+from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.brain import find_brain
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.multimodal import flags_of, prepare_sequence
-from clinica_gado.preprocessing.t1_linear import LinearOptions, describe_options, prepare_linear
+from clinica_gado.preprocessing.t1_linear import prepare_linear
 from clinica_gado.provenance import INTENDED_USE, generated_by
 from clinica_gado.sequences import T1W_CE, T1W_KINDS, T1W_LOW_DOSE
+from clinica_gado.settings import SynthesisSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,62 +50,32 @@ AMPLIFIED_AGAIN = "amplified {} times: an open question of Bône 2022, without a
 
 
 @dataclass(frozen=True)
-class EnhancementSettings:
+class EnhancementSettings(SynthesisSettings):
     """What the user asked for.
 
     Attributes
     ----------
-    model : id or folder of a bundle; None for the one shipped as default.
-    device, precision, flips : see `Predictor`.
     amplify : give the routine contrast-enhanced T1w the place of the low dose.
     repeat : how many times to amplify, each time what the last one made.
     segmentation, tpm : see `ValidationSettings`.
     lesions, enhancing_labels : see `LesionSource`, in the world of the first input; None for those
         that lie in the dataset, if any.
-    overwrite : replace results that other settings made, and make the others again.
     """
 
     pipeline: ClassVar[str] = PIPELINE
 
-    bids: Path
-    caps: Path
-    model: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
     flips: str = "all"
-    linear: LinearOptions = field(default_factory=LinearOptions)
     amplify: bool = False
     repeat: int = 1
     segmentation: str = "none"
     tpm: Path | None = None
     lesions: Path | None = None
     enhancing_labels: tuple[int, ...] = (3, 4)
-    overwrite: bool = False
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What decides an image beside its inputs and the model."""
-        return {
-            "Precision": self.precision,
-            "Flips": self.flips,
-            "Preprocessing": describe_options(self.linear),
-            "Amplify": self.amplify,
-            "Repeat": self.repeat,
-        }
-
-    def describe(self) -> dict[str, Any]:
-        """Return the settings as the provenance of a run states them."""
-        return {"Device": self.device, **self.parameters}
-
-
-def predictor_of(settings: EnhancementSettings) -> Predictor:
-    """Return the predictor that the settings ask for."""
-    return _load(settings.model, settings)
-
-
-def _load(model: str | None, settings: EnhancementSettings) -> Predictor:
-    compute = (settings.device, settings.precision, settings.flips)
-    return load_predictor(PIPELINE, model, *compute)
+        return {**super().parameters, "Amplify": self.amplify, "Repeat": self.repeat}
 
 
 def request_of(
@@ -245,7 +216,7 @@ def synthesise(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
     brain = read_brain(paths)
     images = read_images(job, settings.caps)
     completed = complete_images(
-        images, predictor.bundle.card, lambda model: _load(model, settings), brain
+        images, predictor.bundle.card, lambda model: predictor_of(settings, model), brain
     )
     prediction = _predict(predictor, completed, brain, settings.repeat)
     flags = _doubts(images, completed, brain, paths, settings.repeat)

@@ -70,7 +70,7 @@ def _visit_options(command: click.Command) -> click.Command:
 @click.option(
     "--log-json",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Events as JSON lines, with BIDS ids and no path.",
+    help="Events as JSON lines, with BIDS ids and without names of files.",
 )
 @click.pass_context
 def cli(context: click.Context, /, **options: Any) -> None:

@@ -9,11 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clinica.utils.exceptions import ClinicaException
+
 from clinica_gado.bids import Problem
+from clinica_gado.console import show_messages
 from clinica_gado.files import write_json
 from clinica_gado.outcomes import ALREADY_DONE, DONE, Outcome, write_failures, write_images
 from clinica_gado.provenance import generated_by
-from clinica_gado.runs.options import RunOptions, RunSettings
+from clinica_gado.runs.options import RunOptions
+from clinica_gado.settings import SynthesisSettings
 
 if TYPE_CHECKING:
     from clinica_gado.models.bundle import Bundle
@@ -25,7 +29,7 @@ ALL_DONE, SOME_FAILED, NOTHING_STARTED = 0, 1, 2
 
 
 def write_provenance(
-    folder: Path, settings: RunSettings, options: RunOptions, bundle: Bundle, started: str
+    folder: Path, settings: SynthesisSettings, options: RunOptions, bundle: Bundle, started: str
 ) -> None:
     """Write what decided a run: model, settings, checksums of the user's tables, versions."""
     content = {
@@ -38,6 +42,16 @@ def write_provenance(
         "GeneratedBy": generated_by(),
     }
     write_json(folder / "provenance.json", content)
+
+
+def exit_code_of(run: Callable[[], int]) -> int:
+    """Do a run with its messages on the terminal; where nothing could start, say why in a line."""
+    show_messages()
+    try:
+        return run()
+    except ClinicaException as error:
+        logger.error("%s", error)
+        return NOTHING_STARTED
 
 
 def now() -> str:

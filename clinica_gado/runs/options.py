@@ -4,35 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 from clinica_gado.evaluation.tissue import planned_sets
 from clinica_gado.files import read_table, sha256_of
 from clinica_gado.validation.settings import ValidationSettings
 
 if TYPE_CHECKING:
-    from clinica_gado.preprocessing.t1_linear import LinearOptions
-
-
-class RunSettings(Protocol):
-    """What a run has to know of the settings of its visits."""
-
-    pipeline: ClassVar[str]
-
-    @property
-    def bids(self) -> Path:
-        """The dataset that is read."""
-
-    @property
-    def caps(self) -> Path:
-        """The dataset that is written."""
-
-    @property
-    def linear(self) -> LinearOptions:
-        """How T1w are brought to the template."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return the settings as the provenance of a run states them."""
+    from clinica_gado.settings import SynthesisSettings
 
 
 @dataclass(frozen=True)
@@ -56,7 +35,7 @@ class RunOptions:
     def check_tables(self) -> None:
         """Read the tables that are needed at the end only, so that a wrong one is told at once."""
 
-    def validation(self, settings: RunSettings) -> ValidationSettings:
+    def validation(self, settings: SynthesisSettings) -> ValidationSettings:
         """Return what the validation of the visits is to do, its engine found.
 
         Raises

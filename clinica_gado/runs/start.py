@@ -16,14 +16,15 @@ from clinica_gado.caps import MEGABYTES_PER_VISIT
 from clinica_gado.errors import OutputError, SelectionError
 from clinica_gado.outcomes import FAILED, Outcome, Treated
 from clinica_gado.preprocessing.t1_linear import describe_options
-from clinica_gado.runs.options import RunOptions, RunSettings
+from clinica_gado.runs.options import RunOptions
+from clinica_gado.settings import SynthesisSettings
 
 logger = logging.getLogger(__name__)
 
 AnyJob = TypeVar("AnyJob", bound=Treated)
 
 
-def check_start(settings: RunSettings, options: RunOptions) -> None:
+def check_start(settings: SynthesisSettings, options: RunOptions) -> None:
     """Find what would make every visit fail, before the first long step."""
     if settings.linear.route == "clinica":
         from clinica_gado.preprocessing.ants_programs import check_programs

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from clinica_gado.errors import SegmentationError
 from clinica_gado.segmentation.bias_field import BiasField
 from clinica_gado.segmentation.mixture import (
     Mixture,
@@ -170,6 +171,11 @@ def segment_unified(
     Parameters
     ----------
     data : voxels of 1 mm; zero outside the brain, where every map is zero.
+
+    Raises
+    ------
+    SegmentationError
+        The fit degenerated, as it does on an image without contrast between tissues.
     """
     priors = smooth_priors(atlas, parameters.prior_sigma_mm)
     model = UnifiedModel(data, priors, parameters)
@@ -179,6 +185,8 @@ def segment_unified(
     moved = move_priors_finely(priors, model.movement, parameters.step, mask)
     joint = model.mixture.weights[:, None] * moved * class_likelihoods(model.mixture, values)
     posterior = joint / joint.sum(0).clamp(min=1e-30)
+    if not bool(torch.isfinite(posterior).all()):
+        raise SegmentationError("No tissues can be told apart in this brain; look at the image.")
     maps = torch.zeros(len(TISSUES), *data.shape)
     maps[:, mask] = posterior[: len(TISSUES)]
     return TissueMaps(*maps.numpy())

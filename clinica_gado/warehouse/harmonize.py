@@ -17,9 +17,9 @@ from clinica.dataset import write_caps_dataset_description
 from clinica_gado.bids import Job, Selection, Visit, parse_filter, select
 from clinica_gado.caps import dataset_name
 from clinica_gado.errors import GadoError
-from clinica_gado.gado_removal import PIPELINE, RemovalSettings, predictor_of
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings
 from clinica_gado.outcomes import DONE, FAILED
-from clinica_gado.predictors import find_model
+from clinica_gado.predictors import find_model, predictor_of
 from clinica_gado.runs.end import (
     ALL_DONE,
     SOME_FAILED,

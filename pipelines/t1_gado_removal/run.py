@@ -9,19 +9,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from clinica.utils.exceptions import ClinicaException
-
 from clinica_gado.bids import Job, parse_filter, select
 from clinica_gado.caps import dataset_name, qc_folder
-from clinica_gado.console import show_messages
 from clinica_gado.files import write_tsv
-from clinica_gado.gado_removal import PIPELINE, RemovalSettings, known_outcome, predictor_of
+from clinica_gado.gado_removal import PIPELINE, RemovalSettings, known_outcome
 from clinica_gado.machine import share_threads
 from clinica_gado.outcomes import ALREADY_DONE, FAILED, NOT_VALIDATED, Outcome, with_validation
 from clinica_gado.pipelines.t1_gado_removal.options import read_options
+from clinica_gado.predictors import predictor_of
 from clinica_gado.runs.end import (
-    NOTHING_STARTED,
     SOME_FAILED,
+    exit_code_of,
     now,
     write_ends,
     write_provenance,
@@ -36,13 +34,7 @@ logger = logging.getLogger(__name__)
 
 def run_from_options(**options: Any) -> int:
     """Run with the options of the command line; return the exit code."""
-    show_messages()
-    settings, run_options = read_options(options)
-    try:
-        return run(settings, run_options)
-    except ClinicaException as error:
-        logger.error("%s", error)
-        return NOTHING_STARTED
+    return exit_code_of(lambda: run(*read_options(options)))
 
 
 def run(settings: RemovalSettings, options: RemovalRunOptions) -> int:

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinica.utils.exceptions import ClinicaException
-
 from clinica_gado.bids import InputRequest, parse_input_filters, select_inputs
 from clinica_gado.caps import (
     MEGABYTES_PER_IMAGE,
@@ -17,14 +15,14 @@ from clinica_gado.caps import (
     dataset_name,
     qc_folder,
 )
-from clinica_gado.console import show_messages
 from clinica_gado.files import write_tsv
 from clinica_gado.machine import share_threads
 from clinica_gado.outcomes import ALREADY_DONE
 from clinica_gado.pipelines.t1_virtual_enhance.options import read_options
+from clinica_gado.predictors import predictor_of
 from clinica_gado.runs.end import (
-    NOTHING_STARTED,
     SOME_FAILED,
+    exit_code_of,
     now,
     write_ends,
     write_provenance,
@@ -36,7 +34,6 @@ from clinica_gado.validation.enhancement import known_end
 from clinica_gado.virtual_enhancement import (
     PIPELINE,
     EnhancementSettings,
-    predictor_of,
     request_of,
 )
 
@@ -48,12 +45,7 @@ logger = logging.getLogger(__name__)
 
 def run_from_options(**options: Any) -> int:
     """Run with the options of the command line; return the exit code."""
-    show_messages()
-    try:
-        return run(*read_options(options))
-    except ClinicaException as error:
-        logger.error("%s", error)
-        return NOTHING_STARTED
+    return exit_code_of(lambda: run(*read_options(options)))
 
 
 def run(settings: EnhancementSettings, options: EnhancementRunOptions) -> int:

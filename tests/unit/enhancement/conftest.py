@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from clinica_gado import virtual_enhancement
+from clinica_gado import predictors
 from clinica_gado.bids import InputFile, InputJob, Visit
 from clinica_gado.caps import input_paths, real_enhanced_paths
 from clinica_gado.files import sha256_of, write_json
@@ -66,7 +66,7 @@ def use(monkeypatch):
         def load(task, model, device, precision, flips):
             return Predictor(by_id.get(model, bundles[0]), device="cpu", flips=flips)
 
-        monkeypatch.setattr(virtual_enhancement, "load_predictor", load)
+        monkeypatch.setattr(predictors, "load_predictor", load)
 
     return use_them
 

@@ -7,6 +7,7 @@ import tempfile
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from clinica_gado.evaluation.overlap import dice
 from clinica_gado.preprocessing.images import Volume
@@ -80,14 +81,20 @@ def test_the_tissues_of_a_phantom_are_found(segmenter, name, request):
         assert dice(getattr(found[image], tissue) > 0.5, mask) > 0.9
 
 
-def test_probabilities_are_in_range_and_only_in_the_brain(segmenter, brain):
-    maps = segment(segmenter, brain)[0][brain]
+@pytest.mark.parametrize("name", ["brain", "head"])
+def test_probabilities_are_in_range_and_only_in_the_brain(segmenter, name, request):
+    image = request.getfixturevalue(name)
+    maps = segment(segmenter, image)[0][image]
     total = sum(getattr(maps, tissue) for tissue in TISSUES)
-    outside = nib.load(brain).get_fdata() == 0
+    grey, white, csf = (shells()[0][tissue] for tissue in TISSUES)
     assert all(getattr(maps, tissue).dtype == np.float32 for tissue in TISSUES)
     assert total.max() <= 1.001
-    assert not total[outside].any()
-    assert total[~outside].mean() > 0.9
+    assert min(getattr(maps, tissue).min() for tissue in TISSUES) >= 0
+    assert (total[grey | white] > 0.5).mean() > 0.98
+    if name == "head":  # a brain's priors have a class beside the tissues, a head's brain has not
+        np.testing.assert_allclose(total[grey | white], 1.0, atol=1e-3)
+    far = ~ndimage.binary_dilation(grey | white | csf, iterations=2)
+    assert not total[far].any()
 
 
 def test_the_same_image_gives_the_same_bytes_and_leaves_no_file(segmenter, brain, tmp_path):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from clinica_gado.errors import SegmentationError
 from clinica_gado.evaluation.overlap import dice
-from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
+from clinica_gado.segmentation.segmenter import TissueMaps
 from clinica_gado.segmentation.unified import (
     UnifiedModel,
     UnifiedParameters,
@@ -45,9 +47,12 @@ PARAMETERS = UnifiedParameters(step=2, prior_sigma_mm=1.0, bias_fwhm_mm=20.0)
 def test_tissues_are_found_in_a_field_with_an_atlas_that_is_off(atlas, brain):
     truth, image = brain
     maps = segment_unified(image, atlas, PARAMETERS)
-    # Of CSF the outermost layer, for which the atlas knows nothing, is lost.
-    for tissue, mask, least in zip(TISSUES, truth, (0.9, 0.9, 0.75), strict=True):
-        assert dice(getattr(maps, tissue) > 0.5, mask) > least
+    assert dice(maps.graymatter > 0.5, truth[0]) > 0.95
+    assert dice(maps.whitematter > 0.5, truth[1]) > 0.95
+    # What is no tissue has no brightness of its own here, and takes the layers at the atlas's rim.
+    deep = ndimage.binary_erosion(truth.any(0), iterations=2)
+    assert (maps.csf > 0.5)[truth[2] & deep].mean() > 0.95
+    assert (maps.csf > 0.5)[truth[0] | truth[1]].mean() < 0.02
 
 
 def test_the_field_is_found(atlas, brain):
@@ -60,6 +65,12 @@ def test_the_field_is_found(atlas, brain):
 
 
 def test_the_scale_of_intensities_does_not_matter(atlas, brain):
-    one, other = (segment_unified(s * brain[1], atlas, PARAMETERS) for s in (1.0, 37.0))
-    np.testing.assert_allclose(one.graymatter, other.graymatter, atol=0.1)
-    assert np.abs(one.graymatter - other.graymatter).mean() < 1e-4
+    # A power of two is exact: anything else would follow another path of rounding.
+    one, other = (segment_unified(s * brain[1], atlas, PARAMETERS) for s in (1.0, 64.0))
+    np.testing.assert_array_equal(one.graymatter, other.graymatter)
+
+
+def test_a_brain_without_contrast_is_refused(atlas, brain):
+    flat = (brain[1] > 0).astype(np.float32)
+    with pytest.raises(SegmentationError, match="told apart"):
+        segment_unified(flat, atlas, PARAMETERS)
