@@ -1,6 +1,6 @@
 """What it costs to learn to add contrast from whole simulated heads, on one thread.
 
-    python benchmarks/enhancement_training.py HEAD_DSEG.nii.gz [--inputs T1w,T2w,FLAIR] [--width 8]
+    python benchmarks/enhancement_training.py [HEAD_DSEG.nii.gz] [--inputs T1w,T2w,FLAIR] [--width N]
 
 Prints seconds of a processor, which a busy machine hardly changes: to simulate a case on the
 network's grid, to vary it anew, and of a training step of one case (forward, L1, backward, Adam),
@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from segmentation import FIRST_HEAD
 
 from clinica_gado.training.blueprint import blueprint_of
 from clinica_gado.training.config import TrainingConfig, with_changes
@@ -33,6 +34,9 @@ Result = TypeVar("Result")
 def main() -> None:
     """Measure a case and some steps, and print a line of each."""
     options = parse_options()
+    if not options.label_map.is_file():
+        print(f"skipped: there is no label map {options.label_map}")
+        return
     torch.set_num_threads(1)
     config = config_of(options)
     blueprint = blueprint_of(config)
@@ -53,7 +57,7 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("label_map", type=Path)
+    parser.add_argument("label_map", nargs="?", type=Path, default=FIRST_HEAD)
     parser.add_argument("--inputs", default="T1w,T2w,FLAIR")
     parser.add_argument("--width", type=int, default=8, help="maps at full resolution [8]")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")

@@ -40,6 +40,7 @@ from clinica_gado.simulation.planning import VOLUME_SPGR
 from clinica_gado.simulation.sampling import sample_acquisition, sample_head
 
 LABEL_MAPS = Path(__file__).parents[2] / "shared" / "labelmaps"
+FIRST_HEAD = LABEL_MAPS / "head_01_dseg.nii.gz"
 TEST_HEADS = (17, 18, 19, 20)
 
 

@@ -1,6 +1,6 @@
 """Simulated pairs per second, against plain numpy and scipy and against whole heads, in one run.
 
-    python benchmarks/simulation.py HEAD_DSEG.nii.gz [--patch 96] [--patches 12] [--device cpu]
+    python benchmarks/simulation.py [HEAD_DSEG.nii.gz] [--patch 96] [--patches 12] [--device cpu]
 
 The variants take the same draws and alternate patch by patch, so that they see the same machine.
 `stream` is what training uses. `plain` does the same to the same patch with numpy and scipy.
@@ -20,6 +20,7 @@ from statistics import median
 import numpy as np
 import torch
 from scipy import ndimage
+from segmentation import FIRST_HEAD
 
 from clinica_gado.simulation.artefacts import draw_noise
 from clinica_gado.simulation.labels import Tissue
@@ -40,11 +41,14 @@ Images = tuple[np.ndarray, np.ndarray]
 def main() -> None:
     """Measure every variant and print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("label_map", type=Path)
+    parser.add_argument("label_map", nargs="?", type=Path, default=FIRST_HEAD)
     parser.add_argument("--patch", type=int, default=96, help="voxels a side [96]")
     parser.add_argument("--patches", type=int, default=12, help="patches that count [12]")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    if not options.label_map.is_file():
+        print(f"skipped: there is no label map {options.label_map}")
+        return
     rng = np.random.default_rng(0)
     started = time.perf_counter()
     anatomy = make_anatomy(options.label_map, rng, options.device)

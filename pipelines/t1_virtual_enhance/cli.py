@@ -41,6 +41,7 @@ from clinica_gado.pipelines.shared_cli import (
     "all",
     "Bundle to apply; its card says which images it takes.",
     "Mirrored copies to average; their spread is the uncertainty map.",
+    shipped="none is shipped",
 )
 @declare(
     "--amplify",
