@@ -1,6 +1,6 @@
 """What it costs to learn to add contrast from whole simulated heads, on one thread.
 
-    python benchmarks/enhancement_training.py [HEAD_DSEG.nii.gz] [--inputs T1w,T2w,FLAIR] [--width N]
+    python benchmarks/enhancement_training.py [HEAD_DSEG.nii.gz] [--inputs T1w,T2w,FLAIR] …
 
 Prints seconds of a processor, which a busy machine hardly changes: to simulate a case on the
 network's grid, to vary it anew, and of a training step of one case (forward, L1, backward, Adam),
