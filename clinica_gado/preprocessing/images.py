@@ -96,8 +96,9 @@ def _load(path: Path) -> tuple[nib.spatialimages.SpatialImage, NDArray[np.float3
         image = load_image(path)
         return image, _as_float32(np.asanyarray(image.dataobj))
     except (*_READ_ERRORS, HeaderDataError) as error:
+        reason = _first_line(error).replace(f" {path}", "")  # said once is enough
         raise InputImageError(
-            f"{path} cannot be read ({_first_line(error)}); check it or convert it again."
+            f"{path} cannot be read ({reason}); check it or convert it again."
         ) from error
 
 

@@ -118,6 +118,14 @@ def test_an_unusable_image_is_refused_in_one_line_that_names_it(tmp_path, kind):
     assert "\n" not in str(raised.value)
 
 
+def test_what_is_no_gzip_is_refused_and_named_once(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(b"no image" * 99)
+    with pytest.raises(InputImageError, match="not a gzip file") as refused:
+        read_volume(path)
+    assert str(refused.value).count(str(path)) == 1
+
+
 def test_a_truncated_gzip_is_refused(tmp_path):
     path = write(tmp_path / "a.nii.gz", random_data((40, 40, 40)))
     path.write_bytes(path.read_bytes()[:9000])
