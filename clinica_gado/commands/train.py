@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from clinica_gado.training.config import Setting, read_config, settings, with_changes
-from clinica_gado.training.presets import PRESETS, REMOVAL_PRESETS
+from clinica_gado.training.presets import PRESETS
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -54,7 +54,13 @@ def _configuration(preset: str, file: Path | None, options: dict[str, Any]) -> A
 @click.option("--validation-tsv", type=_FILE, help="Visits whose subjects judge, never taught.")
 @click.option("--contrast-tsv", type=_FILE, help="What is known of the contrast of T1w images.")
 @click.option("--pairs-tsv", type=_FILE, help="Real non-enhanced T1w found in other sessions.")
-@click.option("--caps", type=_FOLDER, help="Takes pairs that t1-gado-removal prepared from here.")
+@click.option("--caps", type=_FOLDER, help="Takes images that the pipelines prepared from here.")
+@click.option(
+    "--preprocessing",
+    type=click.Choice(["fast", "standard", "clinica"]),
+    default="standard",
+    help="Of several images of a visit, where they are not in --caps.",
+)
 @click.option("--label-map", "label_maps", type=_FILE, multiple=True, help="Head to simulate on.")
 @click.option("--cache", type=_FOLDER, default=Path("pairs"), help="Keeps preprocessed pairs.")
 @click.option(
@@ -67,16 +73,15 @@ def _configuration(preset: str, file: Path | None, options: dict[str, Any]) -> A
 @click.option("--nodes", default=1, help="How many machines.")
 @click.option("--workers", default=1, help="Processes that draw patches ahead.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, whatever OUTPUT holds.")
-@click.option(
-    "--preset", type=click.Choice(REMOVAL_PRESETS), default="change-1mm", help="Settings."
-)
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="change-1mm", help="Settings.")
 @click.option("--config", "file", type=_FILE, help="Settings from a JSON file, not a preset.")
 @_settings_options
 def cli(preset: str, file: Path | None, **options: Any) -> None:
     """Train a network on the pairs of BIDS and write the bundle OUTPUT.
 
-    With `--target enhanced --inputs T1w,T2w,FLAIR --patch-size 0` it learns to add contrast, from
-    simulated heads alone (`--label-map`): no visit of BIDS is read.
+    With `--target enhanced --inputs T1w,T2w,FLAIR` it learns to add contrast, from the visits that
+    have these images and a contrast-enhanced T1w, and from simulated heads (`--label-map`);
+    with `--simulated-share 1` from the latter alone.
 
     A run that was interrupted goes on when the same command is given again. Options from --seed on
     change single settings of the preset or file; the defaults shown are those of change-1mm.

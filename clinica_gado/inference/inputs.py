@@ -13,6 +13,7 @@ from clinica_gado.errors import InputImageError
 from clinica_gado.inference.normalisation import (
     IntensityScale,
     Normalisation,
+    Rule,
     normalisation_from,
 )
 
@@ -49,8 +50,8 @@ class PreparedImages:
 class Rules:
     """What a card says of intensities: the rule of the answer, and that of each input by name."""
 
-    answer: Normalisation
-    inputs: Mapping[str, Normalisation]
+    answer: Rule
+    inputs: Mapping[str, Rule]
 
     @property
     def brain_only(self) -> bool:

@@ -24,8 +24,8 @@ def augment(arrays: NDArray[np.float32], kind: str, rng: np.random.Generator) ->
     """Vary images, target and mask, `(C + 2, X, Y, Z)`, alike, so that only the agent differs.
 
     `none` leaves them as they are; `mirror` flips each axis in every second patch; `clinical` also
-    changes contrast (gamma), adds a bias field, thickens slices or blurs, and adds noise: the same
-    values to images and target, so that the target has the noise of its source.
+    changes contrast (gamma), adds a bias field, thickens slices or blurs, and adds noise, to the
+    target that of the first image, so that noise is no change.
     """
     patch = torch.from_numpy(np.ascontiguousarray(arrays))
     if kind == "none":
@@ -39,9 +39,11 @@ def augment(arrays: NDArray[np.float32], kind: str, rng: np.random.Generator) ->
         return patch
     images, mask = patch[:-1], patch[-1:]
     varied = _thicken_slices(_plain(intensities(images)), rng)
-    varied = varied + _plain(noise(torch.zeros_like(varied[:1])))
-    # Air that was masked out stays zero, as a brain-only image has it.
-    return torch.cat((varied * (images[:1] > 0), mask))
+    added = _plain(noise(torch.zeros_like(varied[:-1])))
+    varied = varied + torch.cat((added, added[:1]))
+    # Air that was masked out stays zero, as a brain-only image has it; so does a missing image.
+    given = images.flatten(1).any(dim=1)[:, None, None, None]
+    return torch.cat((varied * (images[:1] > 0) * given, mask))
 
 
 @lru_cache(maxsize=1)

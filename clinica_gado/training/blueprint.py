@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ import torch
 
 from clinica_gado import __version__
 from clinica_gado.gado_removal import PIPELINE as REMOVAL
-from clinica_gado.inference.normalisation import card_of, normalisation_from
+from clinica_gado.inference.inputs import Rules
+from clinica_gado.inference.normalisation import ZScore, card_of, normalisation_from
 from clinica_gado.models.bundle import find_bundle, load_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
 from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.sequences import T1W_CE
+from clinica_gado.training.cases import ENHANCED
 from clinica_gado.virtual_enhancement import PIPELINE as ENHANCEMENT
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Blueprint:
 
     Attributes
     ----------
+    normalisation, input_rules : scale of the answer, and those of the inputs that have their own.
+    may_be_missing : whether every input but the first may be.
     weights, started_from : those to begin with, and the bundle they are of.
     darkening_gate : on the change, as in that bundle's card.
     """
@@ -47,9 +51,18 @@ class Blueprint:
     normalisation: Rule
     target: str
     inputs: tuple[str, ...] = (T1W_CE,)
+    input_rules: Mapping[str, Rule] = field(default_factory=dict)
+    may_be_missing: bool = False
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
     darkening_gate: Mapping[str, float] | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """The scales of the images, as `rules_of` finds them in the card."""
+        inputs = {name: self.input_rules.get(name, self.normalisation) for name in self.inputs}
+        is_image = self.architecture.get("output", "image") == "image"
+        return Rules(self.normalisation if is_image else inputs[self.inputs[0]], inputs)
 
     def build(self) -> SynthesisNetwork:
         """Return the network; without first weights they are drawn by torch's generator."""
@@ -59,22 +72,36 @@ class Blueprint:
         return network
 
 
-def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Blueprint:
+def blueprint_of(
+    config: TrainingConfig,
+    start_from: str | None = None,
+    ranges: Callable[[], Mapping[str, Rule]] | None = None,
+) -> Blueprint:
     """Return what a configuration says of the network, or what a bundle to go on from says.
+
+    Parameters
+    ----------
+    ranges : finds the scale of each image of the training set, and of `ENHANCED`, where the rule of
+        the configuration is not known without it (z-scores).
 
     Raises
     ------
     BundleError
         The bundle cannot be used.
     """
+    may_be_missing = config.data.missing_share > 0
     if start_from is None:
         network = config.network
+        found = ranges() if ranges and network.normalisation == ZScore.rule else {}
+        rule = found.get(ENHANCED) or normalisation_from({"rule": network.normalisation})
         return Blueprint(
             architecture_of(network),
             Grid(network.grid, GRIDS[network.grid]),
-            normalisation_from({"rule": network.normalisation}),
+            rule,
             config.data.target,
             config.input_names,
+            {name: own for name, own in found.items() if name != ENHANCED},
+            may_be_missing,
         )
     bundle = load_bundle(find_bundle(start_from))
     card = bundle.card
@@ -85,6 +112,8 @@ def blueprint_of(config: TrainingConfig, start_from: str | None = None) -> Bluep
         normalisation_from(card.normalisation),
         config.data.target,
         tuple(item.name for item in card.inputs),
+        {i.name: normalisation_from(i.normalisation) for i in card.inputs if i.normalisation},
+        may_be_missing,
         weights,
         {"id": card.id, "sha256": bundle.sha256},
         card.darkening_gate,
@@ -113,7 +142,7 @@ def describe(
         id=model_id,
         task=ENHANCEMENT if blueprint.target == "enhanced" else REMOVAL,
         architecture=blueprint.architecture,
-        inputs=tuple(CardInput(name) for name in blueprint.inputs),
+        inputs=tuple(_input_of(blueprint, name) for name in blueprint.inputs),
         grid=blueprint.grid,
         normalisation=card_of(blueprint.normalisation),
         training_data={**training_data, "target": TARGETS[blueprint.target], "versions": versions},
@@ -122,4 +151,13 @@ def describe(
         limits=(NOT_MEASURED,),
         licence=licence,
         darkening_gate=blueprint.darkening_gate,
+    )
+
+
+def _input_of(blueprint: Blueprint, name: str) -> CardInput:
+    own = blueprint.input_rules.get(name)
+    return CardInput(
+        name,
+        may_be_missing=blueprint.may_be_missing and name != blueprint.inputs[0],
+        normalisation=None if own is None else card_of(own),
     )

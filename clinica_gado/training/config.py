@@ -75,9 +75,19 @@ class DataConfig:
     )
     draws_per_head: int = _setting(64, "Simulated patches after which a new head is simulated.")
     heads_in_memory: int = _setting(4, "Simulated heads that patches are drawn from at a time.")
+    missing_share: float = _setting(
+        0.0,
+        "Share of patches in which each image but the first is replaced by zeros; above 0, the "
+        "network can do without them. With the enhanced target only.",
+    )
     augmentation: Literal["clinical", "mirror", "none"] = _setting(
         "clinical", "Mirroring alone, or with variations of sequence, coil, slices and noise."
     )
+
+    @property
+    def adds_contrast(self) -> bool:
+        """Whether the network shall make the image with contrast agent, not the one without."""
+        return self.target == "enhanced"
 
 
 @dataclass(frozen=True)
@@ -187,7 +197,7 @@ class TrainingConfig:
     @property
     def adds_contrast(self) -> bool:
         """Whether the network shall make the image with contrast agent, not the one without."""
-        return self.data.target == "enhanced"
+        return self.data.adds_contrast
 
     @property
     def t1w_channel(self) -> int:
@@ -236,7 +246,7 @@ _POSITIVE = (
 )
 _SHARES = (
     *("enhancing_share", "simulated_share", "unenhanced_share", "warm_up", "ema_decay"),
-    "fine_tuning_share",
+    *("fine_tuning_share", "missing_share"),
 )
 
 
@@ -275,6 +285,8 @@ def _contradictions(config: TrainingConfig) -> list[str]:
         faults.append(f"{network.architecture} learns from slabs of slices: set patch_size to 0")
     if network.normalisation in BRAIN_RULES and not config.adds_contrast:
         faults.append(f"{network.normalisation} is for networks that make the enhanced image")
+    if config.data.missing_share and not config.adds_contrast:
+        faults.append("missing_share is for networks that make the enhanced image")
     loss, tuning = config.loss, config.fine_tuning
     if not any((loss.l1, loss.l2, loss.ssim, loss.local)):
         faults.append("at least one of l1, l2, ssim and local must be above 0")

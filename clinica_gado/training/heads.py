@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -14,8 +15,10 @@ import torch
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.simulation.stream import PairStream, StreamSettings
 from clinica_gado.training.augmentation import augment
-from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
-from clinica_gado.training.simulated import simulate_enhancement, simulate_pair
+from clinica_gado.training.cases import scale_case
+from clinica_gado.training.cutting import Located, cut_seen, locate
+from clinica_gado.training.pairs import ScaledPair, on_network_grid
+from clinica_gado.training.simulated import simulate_case, simulate_pair
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -55,7 +58,7 @@ class StreamedPatches:
 
 
 class WholeHeads:
-    """Whole simulated images; so many are kept, one after the other is replaced by a new person.
+    """Simulated heads in whole; so many are kept, one after the other is replaced by a new person.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ class WholeHeads:
     ) -> None:
         self._label_maps, self._simulate, self._multiple = label_maps, simulate, multiple
         self._config, self._slices = config, slices
-        self._heads: dict[int, ScaledPair] = {}
+        self._heads: dict[int, Located] = {}
 
     def patch(self, number: int, rng: np.random.Generator) -> torch.Tensor:
         """Return one of the heads that patch `number` can be of."""
@@ -90,17 +93,17 @@ class WholeHeads:
         newest = kept - 1 + number // self._config.data.draws_per_head
         for outdated in [head for head in self._heads if not 0 <= newest - head < kept]:
             del self._heads[outdated]
-        pair = self._get(newest - int(rng.integers(kept)))
-        if self._slices is not None:
-            pair = cut_slab(pair, self._slices, _slice_of_head(pair, rng))
-        return augment(pad_whole(pair, self._multiple), self._config.data.augmentation, rng)
+        located, data = self._get(newest - int(rng.integers(kept))), self._config.data
+        cut = cut_seen(located, data, self._slices, self._multiple, rng)
+        return augment(cut, data.augmentation, rng)
 
-    def _get(self, head: int) -> ScaledPair:
+    def _get(self, head: int) -> Located:
         if head not in self._heads:
             label_map = self._label_maps[head % len(self._label_maps)]
             logger.debug("Simulating head %d, on %s", head, label_map.name)
             seed = self._config.seed * 1_000_003 + head
-            self._heads[head] = self._simulate(label_map, seed)
+            pair = self._simulate(label_map, seed)
+            self._heads[head] = _locate_in_head(pair, adds_contrast=self._config.adds_contrast)
         return self._heads[head]
 
 
@@ -114,7 +117,7 @@ def simulated_patches(
     if not label_maps:
         return None
     data = config.data
-    if not data.patch_size:
+    if config.adds_contrast or not data.patch_size:
         simulate = partial(_simulate_whole, blueprint)
         return WholeHeads(label_maps, simulate, network.multiple, config, network.slices)
     settings = StreamSettings(
@@ -126,14 +129,15 @@ def simulated_patches(
     return StreamedPatches(PairStream(label_maps, settings, seed=config.seed))
 
 
-def _slice_of_head(pair: ScaledPair, rng: np.random.Generator) -> int:
-    is_head = _head(pair).any(axis=(0, 1))
-    return int(rng.choice(np.flatnonzero(is_head)))
+def _locate_in_head(pair: ScaledPair, *, adds_contrast: bool) -> Located:
+    """Find where patches can be drawn: in the head, though the air around counts too."""
+    in_head = replace(pair, mask=pair.mask & _head(pair))
+    return replace(locate(in_head, adds_contrast=adds_contrast), pair=pair)
 
 
 def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledPair:
     if blueprint.target == "enhanced":
-        pair = simulate_enhancement(label_map, seed, blueprint.inputs, blueprint.normalisation)
+        pair = scale_case(simulate_case(label_map, seed, blueprint.inputs), blueprint.rules)
     else:
         pair = simulate_pair(label_map, seed, blueprint.normalisation)
     return on_network_grid(place_on_crop_grid(pair), blueprint.grid)

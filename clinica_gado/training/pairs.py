@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from clinica_gado.preprocessing.templates import is_brain_only, load_template
 from clinica_gado.training.target import remove_enhancement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -122,6 +122,10 @@ class ScaledPair:
         """The images given, (C, X, Y, Z)."""
         return self.source if self.source.ndim == 4 else self.source[None]
 
+    def part(self, index: tuple[Any, ...]) -> ScaledPair:
+        """Return a part of every image; the index is one of (..., X, Y, Z)."""
+        return ScaledPair(self.source[index], self.target[index], self.mask[index])
+
     def stack(self) -> Array:
         """Return source, target and mask, `(C + 2, X, Y, Z)`."""
         stacked = np.concatenate([self.images, self.target[None], self.mask[None]])
@@ -157,20 +161,6 @@ def on_network_grid(pair: ScaledPair, grid: Grid) -> ScaledPair:
     moved = to_network_grid(torch.from_numpy(pair.stack())[None], grid)[0].numpy()
     source = moved[0] if pair.source.ndim == 3 else moved[:-2]
     return ScaledPair(source, moved[-2], moved[-1] > 0.5)
-
-
-def cut_slab(pair: ScaledPair, slices: int, middle: int) -> ScaledPair:
-    """Cut a slab of axial slices around one of them, moved inwards at the ends of the image."""
-    last = pair.mask.shape[2] - slices
-    slab = slice(start := max(0, min(middle - slices // 2, last)), start + slices)
-    return ScaledPair(pair.source[..., slab], pair.target[..., slab], pair.mask[..., slab])
-
-
-def pad_whole(pair: ScaledPair, multiple: Sequence[int]) -> Array:
-    """Return source, target and mask, `(C + 2, X, Y, Z)`, padded with zeros to the `multiple`."""
-    sides = zip(pair.mask.shape, multiple, strict=True)
-    margins = [(n // 2, n - n // 2) for n in (-side % factor for side, factor in sides)]
-    return np.pad(pair.stack(), [(0, 0), *margins])
 
 
 def load_pair(path: Path) -> Pair:

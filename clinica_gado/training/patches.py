@@ -16,37 +16,13 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from clinica_gado.training.augmentation import augment
+from clinica_gado.training.cutting import Located, cut_seen, locate
 from clinica_gado.training.losses import Batch
-from clinica_gado.training.pairs import cut_slab, pad_whole
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from clinica_gado.training.config import DataConfig
     from clinica_gado.training.heads import SimulatedPatches
     from clinica_gado.training.pairs import ScaledPair
-
-BRAIN_STEP, ENHANCING_STEP = 4, 20
-"""Every so many voxels can be the centre of a patch: enough to choose from, in little memory."""
-
-
-@dataclass(frozen=True)
-class Located:
-    """A pair and the voxels that patches can be drawn around, (N, 3) each."""
-
-    pair: ScaledPair
-    inside: NDArray[np.int16]
-    enhancing: NDArray[np.int16]
-
-
-def locate(pair: ScaledPair) -> Located:
-    """Find where patches can be drawn; without enhancement, anywhere inside."""
-    inside = np.argwhere(pair.mask[::BRAIN_STEP, ::BRAIN_STEP, ::BRAIN_STEP]) * BRAIN_STEP
-    if not len(inside):
-        inside = np.array([pair.mask.shape]) // 2
-    enhancing = np.argwhere(pair.mask & (pair.source > pair.target))[::ENHANCING_STEP]
-    centres = (inside, enhancing if len(enhancing) else inside)
-    return Located(pair, *(voxels.astype(np.int16) for voxels in centres))
 
 
 class PatchDataset(Dataset["torch.Tensor"]):
@@ -84,7 +60,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
     ) -> None:
         if not real and simulated is None:
             raise ValueError("There is nothing to draw patches from.")
-        self._real = [locate(pair) for pair in real]
+        self._real = [locate(pair, adds_contrast=config.adds_contrast) for pair in real]
         self._unenhanced = [locate(pair) for pair in unenhanced]
         self._simulated = simulated
         self._config, self._multiple, self._seed = config, multiple, seed
@@ -95,18 +71,22 @@ class PatchDataset(Dataset["torch.Tensor"]):
         rng = np.random.default_rng([self._seed, number])
         is_simulated = rng.random() < self._config.simulated_share
         if self._simulated is not None and (is_simulated or not self._real):
-            if self._config.target == "enhanced":
-                return self._simulated.patch(number, rng)
-            is_plain = rng.random() < self._config.unenhanced_share
-            patch = self._simulated.patch(number, rng)
-            return patch[[1, 1, 2]] if is_plain else self._scale_enhancement(patch, rng)
-        located = self._pick(number, rng)
-        if self._config.patch_size:
-            arrays = self._around(located, rng)
+            patch, may_be_plain = self._simulated.patch(number, rng), True
         else:
-            arrays = pad_whole(self._whole(located, rng), self._multiple)
-        patch = augment(arrays, self._config.augmentation, rng)
-        is_remapped = self._config.target == "remapped"  # else pairs differ by more than the agent
+            cut = cut_seen(self._pick(number, rng), self._config, self._slices, self._multiple, rng)
+            patch, may_be_plain = augment(cut, self._config.augmentation, rng), False
+        return self._vary(patch, may_be_plain, rng)
+
+    def _vary(
+        self, patch: torch.Tensor, may_be_plain: bool, rng: np.random.Generator
+    ) -> torch.Tensor:
+        """Vary what is enhanced, or which images are given, as suits the target."""
+        if self._config.adds_contrast:
+            return _leave_out(patch, self._config.missing_share, rng)
+        if may_be_plain and rng.random() < self._config.unenhanced_share:
+            return patch[[1, 1, 2]]
+        # Real pairs with another target differ by more than the agent.
+        is_remapped = may_be_plain or self._config.target == "remapped"
         return self._scale_enhancement(patch, rng) if is_remapped else patch
 
     def _scale_enhancement(self, patch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -123,37 +103,15 @@ class PatchDataset(Dataset["torch.Tensor"]):
         order = np.random.default_rng([self._seed, 1, round_]).permutation(len(self._real))
         return self._real[order[position]]
 
-    def _around(self, located: Located, rng: np.random.Generator) -> NDArray[np.float32]:
-        cut = _Cut(self._centre(located, rng), self._config.patch_size)
-        pair = located.pair
-        return np.stack([cut(array) for array in (pair.source, pair.target, pair.mask)])
 
-    def _whole(self, located: Located, rng: np.random.Generator) -> ScaledPair:
-        if self._slices is None:
-            return located.pair
-        return cut_slab(located.pair, self._slices, int(self._centre(located, rng)[2]))
-
-    def _centre(self, located: Located, rng: np.random.Generator) -> NDArray[np.int16]:
-        is_enhancing = rng.random() < self._config.enhancing_share
-        centres = located.enhancing if is_enhancing else located.inside
-        centre: NDArray[np.int16] = centres[rng.integers(len(centres))]
-        return centre
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """Cuts a cube around a voxel, moved inwards at the border, padded where an image is smaller."""
-
-    centre: NDArray[np.int16]
-    size: int
-
-    def __call__(self, array: NDArray[np.generic]) -> NDArray[np.float32]:
-        starts = [
-            max(0, min(int(c) - self.size // 2, n - self.size))
-            for c, n in zip(self.centre, array.shape, strict=True)
-        ]
-        patch = array[tuple(slice(start, start + self.size) for start in starts)]
-        return np.pad(patch, [(0, self.size - n) for n in patch.shape]).astype(np.float32)
+def _leave_out(patch: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
+    """Put zeros in the place of each image but the first, in a share of the draws."""
+    n_others = patch.shape[0] - 3
+    if not share or not n_others:
+        return patch
+    given = np.ones(patch.shape[0], dtype=np.float32)
+    given[1 : 1 + n_others] = rng.random(n_others) >= share
+    return patch * torch.from_numpy(given)[:, None, None, None]
 
 
 @dataclass(frozen=True)

@@ -111,5 +111,3 @@ PRESETS: dict[str, TrainingConfig] = {
     "chen-2022": CHEN_2022,
     "bone-2022": BONE_2022,
 }
-REMOVAL_PRESETS = [name for name, preset in PRESETS.items() if not preset.adds_contrast]
-"""Those whose pairs `clinica-gado train` can prepare."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,30 +18,45 @@ from clinica_gado.bids.visits import list_visits
 from clinica_gado.errors import TrainingError
 from clinica_gado.files import write_json
 from clinica_gado.inference import Predictor
+from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bundle
+from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.sequences import T1W, T1W_CE
 from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
 from clinica_gado.training.calibration import best_gain, scale_change
-from clinica_gado.training.config import BRAIN_RULES, TrainingConfig
+from clinica_gado.training.cases import (
+    ENHANCED,
+    Case,
+    load_case,
+    prepare_cases,
+    select_cases,
+)
+from clinica_gado.training.config import TrainingConfig
 from clinica_gado.training.crossvalidation import Split, hold_out, split_folds
 from clinica_gado.training.devices import Devices, start_fabric
 from clinica_gado.training.heads import simulated_patches
 from clinica_gado.training.loop import Course, train
 from clinica_gado.training.pairs import load_pair, prepare_pairs
 from clinica_gado.training.patches import PatchDataset
-from clinica_gado.training.scaled import scaled_pairs
-from clinica_gado.training.simulated import RENDERED_AS
-from clinica_gado.training.validation import Keeper
+from clinica_gado.training.scaled import scaled_cases, scaled_pairs
+from clinica_gado.training.simulated import DOSES, RENDERED_AS, simulate_case
+from clinica_gado.training.validation import Keeper, Trial, trial_of_case, trial_of_pair
+from clinica_gado.virtual_enhancement import EnhancementSettings
 
 if TYPE_CHECKING:
+    import numpy as np
     from lightning_fabric import Fabric
+    from numpy.typing import NDArray
 
+    from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.card import Card
     from clinica_gado.training.pairs import ScaledPair
 
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "config.json"
+HEADS_FOR_RANGES = 4
+"""Simulated heads whose intensities stand for those of all: each takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,9 @@ class TrainingRequest:
 
     Attributes
     ----------
-    caps : outputs of t1-gado-removal, whose images are taken where they are there.
+    caps : outputs of t1-gado-removal, or of t1-virtual-enhance where contrast is added, whose
+        images are taken where they are there.
+    preprocessing : route of the images of cases that are not there (see `LinearOptions`).
     visits_tsv, validation_tsv : visits of `bids` to learn from, and to judge by; all those with a
         pair when None, and none.
     contrast_tsv, pairs_tsv : see `select`.
@@ -68,6 +85,7 @@ class TrainingRequest:
     licence: str
     cache: Path
     caps: Path | None = None
+    preprocessing: str = "standard"
     visits_tsv: Path | None = None
     validation_tsv: Path | None = None
     contrast_tsv: Path | None = None
@@ -95,11 +113,13 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
         run with other settings.
     """
     _check_task(request)
-    blueprint = blueprint_of(request.config, request.start_from)
-    if request.config.adds_contrast:
-        _check_start(request, blueprint)
+    files = prepare(request)
+    blueprint = blueprint_of(
+        request.config, request.start_from, partial(fit_ranges, request, files)
+    )
+    _check_start(request, blueprint)
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
-    splits = make_splits(request, [] if request.config.adds_contrast else prepare(request))
+    splits = make_splits(request, files)
     fabric.launch()
     if len(splits) == 1:
         return train_split(request, splits[0], blueprint, fabric)
@@ -114,7 +134,7 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
 def _check_task(request: TrainingRequest) -> None:
     config = request.config
     if config.adds_contrast:
-        _check_simulation_alone(request)
+        _check_enhancement(request)
     elif config.input_names != (T1W_CE,):
         raise TrainingError(
             "To remove contrast a network learns from pairs of T1w-ce and T1w alone; the settings "
@@ -122,75 +142,98 @@ def _check_task(request: TrainingRequest) -> None:
         )
 
 
-def _check_simulation_alone(request: TrainingRequest) -> None:
+def _check_enhancement(request: TrainingRequest) -> None:
     config = request.config
-    if not request.label_maps:
+    if config.input_names[0] != T1W:
+        raise TrainingError("The target enhanced needs T1w as the first input.")
+    unknown = set(config.input_names[1:]) - set(RENDERED_AS) - set(DOSES)
+    if request.label_maps and unknown:
         raise TrainingError(
-            "The target enhanced is learned from simulated heads alone, real visits are not "
-            "prepared for it: name label maps with --label-map."
+            f"{', '.join(sorted(unknown))} cannot be simulated; leave --label-map out, or take "
+            f"inputs of {', '.join([T1W, *RENDERED_AS, *DOSES])}."
         )
-    of_visits = [option for option, is_given in _options_of_visits(request).items() if is_given]
-    if of_visits:
+    if request.pairs_tsv is not None:
         raise TrainingError(
-            "The target enhanced is learned from simulated heads alone: "
-            f"leave out what is of real visits, {', '.join(of_visits)}."
+            "The target enhanced takes all images of one visit: leave --pairs-tsv out."
         )
-    if config.data.patch_size or config.network.normalisation in BRAIN_RULES:
-        raise TrainingError(
-            "The target enhanced is learned from whole heads: set --patch-size to 0 and "
-            f"--normalisation to none of {', '.join(BRAIN_RULES)}, which know the brain alone."
-        )
-    if config.input_names[0] != T1W or not set(config.input_names[1:]) <= set(RENDERED_AS):
-        raise TrainingError(
-            "The target enhanced needs T1w as the first input; "
-            f"those that can be simulated beside it are {', '.join(RENDERED_AS)}."
-        )
-
-
-def _options_of_visits(request: TrainingRequest) -> dict[str, bool]:
-    return {
-        "-tsv": request.visits_tsv is not None,
-        "--validation-tsv": request.validation_tsv is not None,
-        "--contrast-tsv": request.contrast_tsv is not None,
-        "--pairs-tsv": request.pairs_tsv is not None,
-        "--caps": request.caps is not None,
-        "--folds": request.folds > 1,
-        "--fold": request.fold is not None,
-    }
 
 
 def _check_start(request: TrainingRequest, blueprint: Blueprint) -> None:
-    """Refuse a bundle to begin with whose images are not those simulated, on scales known here."""
+    """Refuse a bundle to begin with whose images are not those asked for."""
     if blueprint.inputs != request.config.input_names:
         raise TrainingError(
             f"{request.start_from} takes {', '.join(blueprint.inputs)}, the settings ask for "
             f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
         )
-    if blueprint.normalisation.brain_only:
-        raise TrainingError(
-            f"{request.start_from} knows the brain alone, simulated heads are whole: "
-            "begin with another bundle, or without one."
-        )
 
 
 def prepare(request: TrainingRequest) -> list[Path]:
-    """Prepare every pair that is learned from or judged by."""
-    jobs = {}
-    for visits in dict.fromkeys((request.visits_tsv, request.validation_tsv or request.visits_tsv)):
-        selection = select(
-            request.bids,
-            visits_tsv=visits,
-            contrast_tsv=request.contrast_tsv,
-            pairs_tsv=request.pairs_tsv,
-        )
-        jobs.update({job.visit: job for job in selection.jobs})
-    files = prepare_pairs(jobs.values(), request.cache, request.caps)
+    """Prepare every pair, or case, that is learned from or judged by."""
+    prepare_visits = _prepare_cases if request.config.adds_contrast else _prepare_pairs
+    files = [file for table in _tables(request) for file in prepare_visits(request, table)]
     if not files and not request.label_maps:
+        wanted = f"{', '.join(request.config.input_names)} and T1w-ce"
         raise TrainingError(
-            f"{request.bids} has no visit with both T1w; name label maps to learn from simulation, "
-            "or see `clinica-gado train --help` for tables of contrast and pairs."
+            f"{request.bids} has no visit with "
+            f"{wanted if request.config.adds_contrast else 'both T1w'}; "
+            "name label maps to learn from simulation, or see `clinica-gado train --help` for "
+            "tables of contrast and pairs."
         )
-    return files
+    return list(dict.fromkeys(files))
+
+
+def _tables(request: TrainingRequest) -> Iterable[Path | None]:
+    """Return the tables of visits to prepare; None stands for all visits."""
+    tables = [request.visits_tsv, request.validation_tsv or request.visits_tsv]
+    config = request.config
+    if config.adds_contrast and config.data.simulated_share == 1 and request.label_maps:
+        tables = [table for table in tables[1:] if request.validation_tsv]
+    return dict.fromkeys(tables)
+
+
+def _prepare_pairs(request: TrainingRequest, visits_tsv: Path | None) -> list[Path]:
+    selection = select(
+        request.bids,
+        visits_tsv=visits_tsv,
+        contrast_tsv=request.contrast_tsv,
+        pairs_tsv=request.pairs_tsv,
+    )
+    return prepare_pairs(selection.jobs, request.cache, request.caps)
+
+
+def _prepare_cases(request: TrainingRequest, visits_tsv: Path | None) -> list[Path]:
+    jobs = select_cases(
+        request.bids,
+        request.config.input_names,
+        may_be_missing=request.config.data.missing_share > 0,
+        visits_tsv=visits_tsv,
+        contrast_tsv=request.contrast_tsv,
+    )
+    caps = request.caps or request.cache / "caps"
+    settings = EnhancementSettings(request.bids, caps, linear=LinearOptions(request.preprocessing))
+    return prepare_cases(jobs, request.cache, settings)
+
+
+def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rule]:
+    """Return the z-score range of each image, and of `ENHANCED`, over what is learned from.
+
+    Over the prepared cases; without any, over one simulated case of each of the first label maps.
+    """
+    names = request.config.input_names
+
+    def cases() -> Iterable[Case]:
+        if files:
+            return map(load_case, files)
+        heads = request.label_maps[:HEADS_FOR_RANGES]
+        return (simulate_case(head, number, names) for number, head in enumerate(heads))
+
+    def brains(name: str) -> Iterable[NDArray[np.float32]]:
+        for case in cases():
+            image = case.enhanced if name == ENHANCED else case.images.get(name)
+            if image is not None:
+                yield image[case.brain]
+
+    return {name: training_range(brains(name)) for name in (*names, ENHANCED)}
 
 
 def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
@@ -242,6 +285,7 @@ def train_split(
         request.output,
         partial(_card, request, blueprint, data),
         split.validation,
+        reader_of(config),
         config.validation.metric,
         config.data.target,
         str(fabric.device),
@@ -258,9 +302,18 @@ def real_pairs(
 ) -> tuple[list[ScaledPair], list[ScaledPair]]:
     """Return the pairs to learn from, and those that show what is to be left as it is."""
     data = config.data
+    if config.adds_contrast:
+        return scaled_cases(split.training, blueprint.rules, blueprint.grid), []
     read = partial(scaled_pairs, split.training, blueprint.normalisation, blueprint.grid)
     has_unenhanced = data.target == "remapped" and data.real_unenhanced_share > 0
     return read(data.target), read("unenhanced") if has_unenhanced else []
+
+
+def reader_of(config: TrainingConfig) -> Callable[[Path], Trial]:
+    """Return what reads a prepared file as what the network is judged on."""
+    if config.adds_contrast:
+        return trial_of_case
+    return partial(trial_of_pair, target=config.data.target)
 
 
 def _card(
@@ -298,7 +351,8 @@ def calibrate(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> 
         logger.info("%s is complete; --overwrite trains it anew.", bundle.folder)
         return bundle
     weights: Mapping[str, torch.Tensor] = bundle.load_network().state_dict()
-    if files and bundle.card.output == "change" and config.validation.calibrate == "yes":
+    is_wanted = config.validation.calibrate == "yes" and not config.adds_contrast
+    if files and bundle.card.output == "change" and is_wanted:
         pairs = (load_pair(path) for path in files)
         gain = best_gain(Predictor(bundle), pairs, config.loss.enhancement_weight)
         weights = scale_change(weights, gain)

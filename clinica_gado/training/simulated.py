@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clinica_gado.sequences import ADC, FLAIR, T2W
+from clinica_gado.sequences import ADC, FLAIR, T1W, T1W_LOW_DOSE, T2W
 from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.artefacts import blur
 from clinica_gado.simulation.labels import BRAIN, load_label_map
+from clinica_gado.simulation.masks import brain_region
 from clinica_gado.simulation.rendering import render_signal
 from clinica_gado.simulation.sampling import (
     T1_SEQUENCES,
+    sample_brain_mask,
     sample_head,
     sample_lesion,
     sample_sequence,
 )
+from clinica_gado.training.cases import Case
 from clinica_gado.training.pairs import ScaledPair
 
 RENDERED_AS = {T2W: "t2w", FLAIR: "flair", ADC: "adc"}
+"""Images beside the T1w, each with a sequence of its own."""
+DOSES = {T1W_LOW_DOSE: 0.025}
+"""Images of the T1w's own sequence with some agent, mmol/kg: a quarter of the clinical dose."""
 
 BLUR_MM = 1.4
 """A voxel of a scanner takes in some of its neighbours; labels have hard borders."""
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clinica_gado.inference.normalisation import Normalisation
+    from clinica_gado.simulation.layers import Head
 
 
 def simulate_pair(label_map: Path, seed: int, normalisation: Normalisation) -> ScaledPair:
@@ -55,14 +62,12 @@ def simulate_pair(label_map: Path, seed: int, normalisation: Normalisation) -> S
     return ScaledPair(scale.apply(source), scale.apply(target), np.ones(source.shape, dtype=bool))
 
 
-def simulate_enhancement(
-    label_map: Path, seed: int, inputs: Sequence[str], normalisation: Normalisation
-) -> ScaledPair:
+def simulate_case(label_map: Path, seed: int, inputs: Sequence[str]) -> Case:
     """Draw a person, a lesion of any kind and a protocol; render the inputs and the enhanced T1w.
 
-    The first input is the T1w. The target is the same acquisition at full dose, on the T1w's scale,
-    not on one of its own: both agree exactly wherever no agent is. Every other input has a scale of
-    its own, as `prepare_images` gives it one. Images are as those of `simulate_pair`.
+    The enhanced T1w is the same acquisition as the T1w at full dose: both agree exactly wherever no
+    agent is. Half of the heads are shown without all but the brain, cut as generously as some
+    skull-strip does. Images are as those of `simulate_pair`.
     """
     rng = np.random.default_rng(seed)
     labels = load_label_map(label_map)
@@ -71,16 +76,25 @@ def simulate_enhancement(
     t1w = sample_sequence(rng, str(rng.choice(T1_SEQUENCES)), field_strength_t)
     others = {n: sample_sequence(rng, s, field_strength_t) for n, s in RENDERED_AS.items()}
     head, brain = build_head(labels, parameters), labels.mask(BRAIN)
+    region = _shown(head, rng)
 
-    def render(name: str, dose: float = 0.0) -> NDArray[np.float32]:
+    def render(name: str, dose: float) -> NDArray[np.float32]:
         signal = render_signal(head, parameters, others.get(name, t1w), dose)
-        return np.asarray(blur(signal, BLUR_MM).numpy(), dtype=np.float32)
+        return np.asarray(blur(signal, BLUR_MM).numpy() * region, dtype=np.float32)
 
-    images = [render(name) for name in inputs]
-    scales = [normalisation.fit(image[brain]) for image in images]
-    source = np.stack([scale.apply(image) for scale, image in zip(scales, images, strict=True)])
-    return ScaledPair(
-        source,
-        scales[0].apply(render(inputs[0], CLINICAL_DOSE_MMOL_PER_KG)),
-        np.ones(source.shape[1:], bool),
+    return Case(
+        name=f"{label_map.name.partition('.')[0]}_{seed}",
+        images={name: render(name, DOSES.get(name, 0.0)) for name in inputs},
+        enhanced=render(T1W, CLINICAL_DOSE_MMOL_PER_KG),
+        brain=brain & region,
+        mask=np.ones(brain.shape, dtype=bool),
+        same_scale=True,
     )
+
+
+def _shown(head: Head, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return where a head is shown: everywhere, or in every second one where its brain is."""
+    mask = sample_brain_mask(rng)
+    if rng.random() < 0.5:
+        return np.ones(tuple(head.tissue.shape), dtype=bool)
+    return np.asarray(brain_region(head, mask))

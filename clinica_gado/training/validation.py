@@ -13,12 +13,16 @@ from clinica_gado.evaluation.similarity import compare
 from clinica_gado.inference import Predictor
 from clinica_gado.models.bundle import save_bundle
 from clinica_gado.preprocessing.templates import template_brain
+from clinica_gado.training.cases import load_case
 from clinica_gado.training.pairs import load_pair
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clinica_gado.inference.inputs import Images
     from clinica_gado.models.card import Card
     from clinica_gado.training.checkpoint import TrainingState
-    from clinica_gado.training.pairs import Pair
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,37 @@ DEFINITION = (
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What a predictor is given and what it should make of it, all (X, Y, Z).
+
+    Attributes
+    ----------
+    images : in the order of the inputs, or by their names.
+    region : voxels that give the scale, as in `Predictor.predict`.
+    mask : voxels that count.
+    """
+
+    name: str
+    images: Images
+    wanted: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    region: NDArray[np.bool_]
+
+
+def trial_of_pair(file: Path, target: str) -> Trial:
+    """Read a prepared pair as a trial; its target as `DataConfig` says."""
+    pair = load_pair(file)
+    wanted = pair.reference if target == "real" else pair.target
+    return Trial(pair.name, [pair.source], wanted, pair.mask, template_brain())
+
+
+def trial_of_case(file: Path) -> Trial:
+    """Read a prepared case as a trial: against the real enhanced T1w, in the brain."""
+    case = load_case(file)
+    return Trial(case.name, case.images, case.enhanced, case.mask & case.brain, case.brain)
+
+
+@dataclass(frozen=True)
 class Keeper:
     """Writes the bundle whenever the weights are the best so far; without pairs, whenever asked.
 
@@ -37,7 +72,7 @@ class Keeper:
     ----------
     folder : the bundle.
     describe : the card of weights, given what is to be said of them.
-    files : prepared pairs to judge by.
+    files, read : prepared pairs or cases to judge by, and what reads one.
     metric, target : see `ValidationConfig` and `DataConfig`.
     device : where the predictor runs.
     """
@@ -45,6 +80,7 @@ class Keeper:
     folder: Path
     describe: Callable[[Mapping[str, Any]], Card]
     files: Sequence[Path]
+    read: Callable[[Path], Trial]
     metric: str
     target: str
     device: str = "auto"
@@ -72,13 +108,12 @@ class Keeper:
 
     def score(self, predictor: Predictor) -> dict[str, float]:
         """Return the metric of each validation pair by its name."""
-        pairs = map(load_pair, self.files)
-        return {pair.name: self._score_pair(predictor, pair) for pair in pairs}
+        trials = map(self.read, self.files)
+        return {trial.name: self._score(predictor, trial) for trial in trials}
 
-    def _score_pair(self, predictor: Predictor, pair: Pair) -> float:
-        predicted = predictor.predict([pair.source], region=template_brain()).array
-        wanted = pair.reference if self.target == "real" else pair.target
-        return float(getattr(compare(predicted, wanted, pair.mask), self.metric))
+    def _score(self, predictor: Predictor, trial: Trial) -> float:
+        predicted = predictor.predict(trial.images, region=trial.region).array
+        return float(getattr(compare(predicted, trial.wanted, trial.mask), self.metric))
 
     def _is_better(self, score: float, best: float) -> bool:
         if math.isnan(score):

@@ -90,7 +90,7 @@ def validate_visit(job: InputJob, settings: EnhancementSettings) -> tuple[str, .
     """
     problems = []
     try:
-        _align_real(job, settings)
+        align_real(job, settings)
     except GadoError as error:
         problems.append(str(error))
     files = image_paths(job, settings)
@@ -104,7 +104,7 @@ def validate_visit(job: InputJob, settings: EnhancementSettings) -> tuple[str, .
     return flags_of_visit(job, settings)
 
 
-def _align_real(job: InputJob, settings: EnhancementSettings) -> None:
+def align_real(job: InputJob, settings: EnhancementSettings) -> None:
     """Bring the real contrast-enhanced T1w to the template as the inputs were, after the T1w."""
     if job.reference is not None:
         prepared = prepared_paths(settings.caps, job.source, job.visit, ENHANCEMENT)

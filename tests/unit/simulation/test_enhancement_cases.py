@@ -7,22 +7,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clinica_gado.inference.inputs import Rules
 from clinica_gado.inference.normalisation import PercentileMedian
 from clinica_gado.models.card import GRIDS, Grid
 from clinica_gado.simulation.labels import BRAIN
 from clinica_gado.simulation.sampling import sample_head
 from clinica_gado.training import simulated
+from clinica_gado.training.cases import scale_case
+from clinica_gado.training.cutting import cut_slab, pad_whole
 from clinica_gado.training.heads import place_on_crop_grid
-from clinica_gado.training.pairs import ScaledPair, cut_slab, on_network_grid, pad_whole
-from clinica_gado.training.simulated import simulate_enhancement
+from clinica_gado.training.pairs import ScaledPair, on_network_grid
+from clinica_gado.training.simulated import DOSES, simulate_case
 
 SCALP = 511
 INPUTS = ("T1w", "T2w", "FLAIR")
+WHOLE, BRAIN_ALONE = 3, 4
+"""Seeds of a head that is shown in whole, and of one of which the brain alone is."""
+
+
+def scaled(phantom_file, inputs, seed=WHOLE):
+    """Return a simulated case as a network learns it."""
+    rule = PercentileMedian()
+    rules = Rules(rule, dict.fromkeys(inputs, rule))
+    return scale_case(simulate_case(phantom_file, seed, inputs), rules)
 
 
 @pytest.fixture(scope="module")
 def case(phantom_file):
-    return simulate_enhancement(phantom_file, 3, INPUTS, PercentileMedian())
+    return scaled(phantom_file, INPUTS)
 
 
 def test_the_target_is_the_first_input_with_agent(case):
@@ -40,7 +52,7 @@ def test_tissue_without_agent_is_the_same_in_target_and_t1w(phantom, phantom_fil
         return replace(drawn, uptake=uptake)
 
     monkeypatch.setattr(simulated, "sample_head", uptake_of_brain_alone)
-    case = simulate_enhancement(phantom_file, 3, ("T1w",), PercentileMedian())
+    case = scaled(phantom_file, ("T1w",))
     t1w, scalp = case.source[0], phantom.labels == SCALP
     assert t1w[scalp].max() > 0.1
     # The blur reaches a few voxels of brain from here, at their corners.
@@ -50,14 +62,32 @@ def test_tissue_without_agent_is_the_same_in_target_and_t1w(phantom, phantom_fil
 
 
 def test_the_target_does_not_depend_on_the_other_images_given(case, phantom_file):
-    alone = simulate_enhancement(phantom_file, 3, ("T1w",), PercentileMedian())
+    alone = scaled(phantom_file, ("T1w",))
     np.testing.assert_array_equal(alone.target, case.target)
 
 
 def test_inputs_are_different_images_and_a_seed_gives_the_same(case, phantom_file):
-    again = simulate_enhancement(phantom_file, 3, INPUTS, PercentileMedian())
+    again = scaled(phantom_file, INPUTS)
     np.testing.assert_array_equal(again.stack(), case.stack())
     assert len({image.tobytes() for image in case.source}) == len(INPUTS)
+
+
+def test_a_low_dose_shows_a_part_of_the_enhancement(phantom_file):
+    (name,) = DOSES
+    drawn = simulate_case(phantom_file, WHOLE, ("T1w", name))
+    plain, low = drawn.images["T1w"], drawn.images[name]
+    enhancing = drawn.enhanced > 1.3 * plain
+    share = (low - plain)[enhancing].mean() / (drawn.enhanced - plain)[enhancing].mean()
+    assert 0.1 < share < 0.9
+
+
+def test_some_heads_are_shown_without_all_but_their_brain(phantom, phantom_file):
+    scalp = phantom.labels == SCALP
+    whole, alone = (simulate_case(phantom_file, seed, INPUTS) for seed in (WHOLE, BRAIN_ALONE))
+    assert whole.images["T1w"][scalp].any()
+    for image in (*alone.images.values(), alone.enhanced):
+        assert not image[scalp].any()
+        assert image[alone.brain].all()
 
 
 def test_channels_keep_their_places_on_every_way_to_the_network():

@@ -29,12 +29,24 @@ def test_equal_images_stay_equal_and_masked_air_stays_zero():
     assert changed > 6
 
 
-def test_several_images_are_varied_alike():
+def test_several_images_are_varied_alike_but_each_has_noise_of_its_own():
     image, _, mask = patch()
     arrays = np.stack([image, image, image, mask])
-    first, second, target, _ = augment(arrays, "clinical", np.random.default_rng(3))
-    assert torch.equal(first, target)
-    assert torch.equal(second, target)
+    drawn = [augment(arrays, "clinical", np.random.default_rng(seed)) for seed in range(12)]
+    assert all(torch.equal(first, target) for first, _, target, _ in drawn)
+    noise = [(second - first)[image > 0] for first, second, _, _ in drawn]
+    is_noisy = [bool(difference.any()) for difference in noise]
+    assert 0 < sum(is_noisy) < 12
+    assert all(abs(float(difference.mean())) < 0.01 for difference in noise)
+
+
+def test_a_missing_image_stays_zero():
+    image, _, mask = patch()
+    arrays = np.stack([image, np.zeros_like(image), image, mask])
+    for seed in range(6):
+        first, missing, _, _ = augment(arrays, "clinical", np.random.default_rng(seed))
+        assert not missing.any()
+        assert first.any()
 
 
 def test_mirroring_moves_the_three_alike_and_changes_no_value():

@@ -20,7 +20,7 @@ from clinica_gado.training.config import (
     with_changes,
 )
 from clinica_gado.training.loop import stage_of
-from clinica_gado.training.presets import PRESETS, REMOVAL_PRESETS
+from clinica_gado.training.presets import PRESETS
 from clinica_gado.training.run import count_steps
 
 
@@ -92,10 +92,9 @@ def test_the_recipe_of_chen_is_there_by_name():
     assert found == (40 * 123) * [first] + (10 * 123) * [second]
 
 
-def test_the_command_offers_the_presets_whose_pairs_it_can_prepare():
+def test_the_command_offers_every_preset():
     (option,) = [option for option in cli.params if option.name == "preset"]
-    assert list(option.type.choices) == REMOVAL_PRESETS
-    assert set(PRESETS) - set(REMOVAL_PRESETS) == {"bone-2021", "chen-2022", "bone-2022"}
+    assert list(option.type.choices) == list(PRESETS)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from clinica_gado.simulation.stream import Patch
-from clinica_gado.training.config import DataConfig, TrainingConfig
+from clinica_gado.training.config import DataConfig, LossConfig, NetworkConfig, TrainingConfig
+from clinica_gado.training.cutting import cut_slab
 from clinica_gado.training.heads import StreamedPatches, WholeHeads
-from clinica_gado.training.pairs import ScaledPair, cut_slab
+from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_batches
 
 SHAPE = (24, 28, 26)
@@ -204,3 +205,48 @@ def test_streamed_patches_come_on_the_scale_of_the_network():
     assert 0.5 < float(target.mean()) < 0.7
     assert torch.allclose(source, 1.5 * target)
     assert (mask == 1).all()
+
+
+def several():
+    images = np.stack([np.full(SHAPE, level, np.float32) for level in (0.5, 0.3, 0.2)])
+    target = images[0].copy()
+    target[8:14, 8:14, 8:14] += 0.5
+    return ScaledPair(images, target, np.ones(SHAPE, dtype=bool))
+
+
+def test_cubes_of_several_images_are_cut_around_what_the_target_enhances():
+    drawn = dataset([several()], target="enhanced", enhancing_share=1.0)
+    for number in range(4):
+        patch = drawn[number]
+        assert patch.shape == (5, 16, 16, 16)
+        assert (patch[3] > patch[0]).any()
+
+
+def test_images_but_the_first_are_left_out_in_the_share_asked_for():
+    drawn = dataset([several()], target="enhanced", missing_share=0.3)
+    given = np.array([drawn[number].amax(dim=(1, 2, 3)).numpy() > 0 for number in range(200)])
+    assert given[:, [0, 3, 4]].all()
+    assert 0.2 < 1 - given[:, 1].mean() < 0.4
+    assert 0.2 < 1 - given[:, 2].mean() < 0.4
+    assert len({tuple(row) for row in given}) == 4
+
+
+def test_cubes_of_a_simulated_head_are_drawn_in_the_head():
+    def simulate(label_map, seed):
+        source = np.zeros((1, 40, 40, 40), np.float32)
+        source[..., 30:, 30:, 30:] = 1
+        return ScaledPair(source, source[0], np.ones((40, 40, 40), dtype=bool))
+
+    data = config(patch_size=8, target="enhanced")
+    heads = WholeHeads(
+        [Path("a")],
+        simulate,
+        (8, 8, 8),
+        TrainingConfig(
+            loss=LossConfig(enhancement_weight=1.0), network=NetworkConfig(inputs="T1w"), data=data
+        ),
+    )
+    patches = [heads.patch(number, np.random.default_rng(number)) for number in range(8)]
+    assert {tuple(patch.shape) for patch in patches} == {(3, 8, 8, 8)}
+    assert all(patch[0].max() == 1 for patch in patches)
+    assert all(patch[2].min() == 1 for patch in patches)

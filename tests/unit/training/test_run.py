@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from clinica_gado.errors import TrainingError
-from clinica_gado.inference.normalisation import ZScore
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
+from clinica_gado.training.cases import load_case
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
@@ -64,7 +64,7 @@ def small(monkeypatch):
 @pytest.fixture
 def request_of(tmp_path, monkeypatch):
     files = [tmp_path / f"sub-{index:02}_ses-M000.npz" for index in range(4)]
-    monkeypatch.setattr(run, "prepare", lambda request: files)
+    monkeypatch.setattr(run, "_prepare_pairs", lambda request, table: files)
 
     def make(**changes):
         given = {"config": CONFIG, "devices": Devices("cpu"), "model_id": "tiny", "licence": "none"}
@@ -177,7 +177,8 @@ def test_several_inputs_make_a_bundle_that_adds_contrast(request_of, tmp_path, m
     source = rng.uniform(0.3, 0.7, (3, 12, 12, 12)).astype(np.float32)
     pair = ScaledPair(source, source[0] + 0.2, np.ones((12, 12, 12), dtype=bool))
     monkeypatch.setattr(heads, "_simulate_whole", lambda blueprint, label_map, seed: pair)
-    bundle = train_bundle(request_of(config=ENHANCED, label_maps=(tmp_path / "head.nii.gz",)))
+    config = with_changes(ENHANCED, {"simulated_share": 1.0})
+    bundle = train_bundle(request_of(config=config, label_maps=(tmp_path / "head.nii.gz",)))
     card = bundle.card
     assert card.task == "t1-virtual-enhance"
     assert [item.name for item in card.inputs] == ["T1w", "T2w", "FLAIR"]
@@ -189,44 +190,94 @@ def test_several_inputs_make_a_bundle_that_adds_contrast(request_of, tmp_path, m
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
-        ({}, {"label_maps": ()}, "--label-map"),
-        *(
-            ({}, {name: Path("given")}, f"real visits, {option}")
-            for name, option in (
-                ("visits_tsv", "-tsv"),
-                ("validation_tsv", "--validation-tsv"),
-                ("contrast_tsv", "--contrast-tsv"),
-                ("pairs_tsv", "--pairs-tsv"),
-                ("caps", "--caps"),
-            )
-        ),
-        ({}, {"folds": 2, "fold": 0}, "real visits, --folds, --fold"),
-        ({"patch_size": 8}, {}, "--patch-size"),
+        ({}, {"label_maps": ()}, "no visit with T1w, T2w, FLAIR and T1w-ce"),
+        ({}, {"pairs_tsv": Path("given")}, "leave --pairs-tsv out"),
         ({"inputs": "T2w,T1w"}, {}, "first input"),
-        ({"inputs": "T1w,T1w-lowdose"}, {}, "can be simulated"),
-        ({"normalisation": "zscore"}, {}, "--normalisation"),
+        ({"inputs": "T1w,T1w-ce"}, {}, "T1w-ce cannot be simulated"),
     ],
 )
-def test_what_simulation_cannot_teach_of_contrast_is_refused(
-    request_of, tmp_path, settings, options, message
+def test_what_cannot_be_learned_of_contrast_is_refused(
+    request_of, tmp_path, monkeypatch, settings, options, message
 ):
+    monkeypatch.setattr(run, "select_cases", lambda *_, **__: [])
     given = {"label_maps": (tmp_path / "head.nii.gz",), **options}
     with pytest.raises(TrainingError, match=message):
         train_bundle(request_of(config=with_changes(ENHANCED, settings), **given))
 
 
-def test_a_bundle_of_other_inputs_is_not_begun_with(request_of, tmp_path):
+@pytest.fixture
+def cases(tmp_path, monkeypatch):
+    """Return prepared cases of two visits, the second without FLAIR, in place of those of BIDS."""
+    rng = np.random.default_rng(2)
+    files = []
+    for number, names in enumerate((("T1w", "T2w", "FLAIR"), ("T1w", "T2w"))):
+        images = {name: rng.uniform(1, 3, (12, 12, 12)).astype(np.float32) for name in names}
+        files.append(tmp_path / f"sub-{number}_ses-M000.npz")
+        brain = np.zeros((12, 12, 12), dtype=bool)
+        brain[2:10, 2:10, 2:10] = True
+        np.savez(files[-1], enhanced=2 * images["T1w"], brain=brain, **images)
+    monkeypatch.setattr(run, "select_cases", lambda *_, **__: ["jobs"])
+    monkeypatch.setattr(run, "prepare_cases", lambda jobs, cache, settings: files)
+    return files
+
+
+def test_real_visits_teach_to_add_contrast_and_images_may_be_missing(request_of, cases):
+    config = with_changes(ENHANCED, {"patch_size": 8, "missing_share": 0.25})
+    card = train_bundle(request_of(config=config)).card
+    assert card.training_data["real_pairs"] == ["sub-0_ses-M000", "sub-1_ses-M000"]
+    assert [item.may_be_missing for item in card.inputs] == [False, True, True]
+    assert "gain_on_change" not in card.training_data
+
+
+def test_z_scores_have_the_range_of_each_image_of_the_training_set(request_of, cases):
+    config = with_changes(
+        ENHANCED, {"normalisation": "zscore", "output_mode": "image", "missing_share": 0.25}
+    )
+    card = train_bundle(request_of(config=config)).card
+    inputs = {item.name: dict(item.normalisation) for item in card.inputs}
+    values = load_case(cases[0]).images["FLAIR"][load_case(cases[0]).brain]
+    z_scores = (values - values.mean()) / values.std()
+    assert inputs["FLAIR"]["low"] == pytest.approx(np.percentile(z_scores, 1), abs=0.02)
+    assert inputs["T1w"] != inputs["FLAIR"]
+    assert card.normalisation["rule"] == "zscore"
+
+
+@pytest.mark.parametrize(
+    ("simulated_share", "validation_tsv", "tables"),
+    [
+        (0.5, None, ["learn"]),
+        (0.5, Path("judge"), ["learn", "judge"]),
+        (1.0, None, []),
+        (1.0, Path("judge"), ["judge"]),
+    ],
+)
+def test_visits_are_prepared_only_where_they_teach_or_judge(
+    request_of, tmp_path, monkeypatch, simulated_share, validation_tsv, tables
+):
+    asked: list[str] = []
+
+    def select(*_, visits_tsv, **__):
+        asked.append(visits_tsv.name)
+        return []
+
+    monkeypatch.setattr(run, "select_cases", select)
+    run.prepare(
+        request_of(
+            config=with_changes(ENHANCED, {"simulated_share": simulated_share}),
+            label_maps=(tmp_path / "head.nii.gz",),
+            visits_tsv=Path("learn"),
+            validation_tsv=validation_tsv,
+        )
+    )
+    assert asked == tables
+
+
+def test_a_bundle_of_other_inputs_is_not_begun_with(request_of, tmp_path, monkeypatch):
     first = train_bundle(request_of())
+    monkeypatch.setattr(run, "select_cases", lambda *_, **__: [])
     given = {"label_maps": (tmp_path / "head.nii.gz",), "start_from": str(first.folder)}
     with pytest.raises(TrainingError, match="takes T1w-ce"):
         train_bundle(request_of(config=ENHANCED, output=tmp_path / "second", **given))
-
-
-def test_a_bundle_of_the_brain_alone_is_not_begun_with(request_of, tmp_path, monkeypatch):
-    blueprint = replace(run.blueprint_of(ENHANCED), normalisation=ZScore(-2.0, 3.0))
-    monkeypatch.setattr(run, "blueprint_of", lambda config, start_from: blueprint)
-    with pytest.raises(TrainingError, match="simulated heads are whole"):
-        train_bundle(request_of(config=ENHANCED, label_maps=(tmp_path / "head.nii.gz",)))
 
 
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():

@@ -1,0 +1,147 @@
+"""Heads with several images and the contrast-enhanced T1w that is to be made of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clinica_gado.bids import InputRequest, select_inputs
+from clinica_gado.caps import real_enhanced_paths
+from clinica_gado.errors import GadoError
+from clinica_gado.files import atomic_path
+from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.sequences import T1W, T1W_CE
+from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.validation.enhancement import align_real
+from clinica_gado.virtual_enhancement import (
+    EnhancementSettings,
+    paths_of,
+    preprocess,
+    read_brain,
+    read_images,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from clinica_gado.bids import InputJob
+    from clinica_gado.inference.inputs import Rules
+
+    Array = NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
+
+ENHANCED, BRAIN = "enhanced", "brain"
+_NOT_INPUTS = (ENHANCED, BRAIN)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One head, its images and the T1w with contrast agent, all (X, Y, Z) on one grid.
+
+    Attributes
+    ----------
+    name : participant and session.
+    images : those without the agent or with little of it, by input; missing ones are left out.
+    enhanced : the contrast-enhanced T1w.
+    brain : mask of the brain.
+    mask : voxels that count, where both T1w were acquired.
+    same_scale : whether the enhanced image has the units of the T1w. Two scans of a real visit
+        have each their own.
+    """
+
+    name: str
+    images: Mapping[str, Array]
+    enhanced: Array
+    brain: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+    same_scale: bool = False
+
+
+def select_cases(
+    bids: Path,
+    inputs: Sequence[str],
+    *,
+    may_be_missing: bool,
+    visits_tsv: Path | None = None,
+    contrast_tsv: Path | None = None,
+) -> list[InputJob]:
+    """Return the visits that have the inputs and a contrast-enhanced T1w.
+
+    Parameters
+    ----------
+    may_be_missing : whether a visit needs no input but the first.
+    visits_tsv, contrast_tsv : see `select_inputs`.
+    """
+    required = inputs[:1] if may_be_missing else inputs
+    request = InputRequest(tuple(inputs), frozenset(required), reference=T1W_CE)
+    selection = select_inputs(bids, request, visits_tsv=visits_tsv, contrast_tsv=contrast_tsv)
+    return [job for job in selection.jobs if job.reference is not None]
+
+
+def prepare_cases(
+    jobs: Iterable[InputJob], cache: Path, settings: EnhancementSettings
+) -> list[Path]:
+    """Bring every visit to the template as t1-virtual-enhance does; return the files.
+
+    Parameters
+    ----------
+    cache : where the cases are kept.
+    settings : dataset, CAPS and preprocessing; what is in that CAPS already is taken from there.
+    """
+    prepared = []
+    for job in jobs:
+        names = "-".join(job.files)
+        path = cache / names / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
+        try:
+            if not path.is_file():
+                _prepare(job, settings, path)
+            prepared.append(path)
+        except GadoError as error:
+            logger.warning("%s; this visit is left out.", error)
+    return prepared
+
+
+def _prepare(job: InputJob, settings: EnhancementSettings, path: Path) -> None:
+    logger.info("Preparing %s", job.visit)
+    preprocess(job, settings)
+    align_real(job, settings)
+    enhanced = read_volume(real_enhanced_paths(settings.caps, job).image).data
+    brain = read_brain(paths_of(job, settings))
+    arrays: dict[str, Any] = {ENHANCED: enhanced, BRAIN: brain, **read_images(job, settings.caps)}
+    with atomic_path(path) as partial:
+        np.savez_compressed(partial, **arrays)
+
+
+def load_case(path: Path) -> Case:
+    """Read a prepared case."""
+    with np.load(path, allow_pickle=False) as arrays:
+        images = {name: arrays[name] for name in arrays.files if name not in _NOT_INPUTS}
+        enhanced, brain = arrays[ENHANCED], arrays[BRAIN]
+    mask = (images[T1W] > 0) & (enhanced > 0)
+    return Case(path.stem, images, enhanced, brain, mask)
+
+
+def scale_case(case: Case, rules: Rules) -> ScaledPair:
+    """Put a case on the scales of a network, its images in the order of the rules.
+
+    A missing image is zero; where the network knows the brain alone, so is all around it.
+    """
+    source = np.zeros((len(rules.inputs), *case.brain.shape), dtype=np.float32)
+    for channel, (name, rule) in enumerate(rules.inputs.items()):
+        if name in case.images:
+            image = case.images[name]
+            source[channel] = rule.fit(image[case.brain]).apply(image)
+    first = next(iter(rules.inputs))
+    scaled_by = case.images[first] if case.same_scale else case.enhanced
+    target = rules.answer.fit(scaled_by[case.brain]).apply(case.enhanced)
+    if not rules.brain_only:
+        return ScaledPair(source, target, case.mask)
+    return ScaledPair(source * case.brain, target * case.brain, case.mask & case.brain)

@@ -1,0 +1,99 @@
+"""A case on the scales of a network, and visits that become cases."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clinica_gado.bids import InputFile, InputJob, Visit
+from clinica_gado.errors import InputImageError
+from clinica_gado.inference.inputs import Rules
+from clinica_gado.inference.normalisation import PercentileMedian, ZScore
+from clinica_gado.training import cases
+from clinica_gado.training.cases import Case, load_case, prepare_cases, scale_case
+from clinica_gado.virtual_enhancement import EnhancementSettings
+
+SHAPE = (6, 6, 6)
+BRAIN = np.zeros(SHAPE, dtype=bool)
+BRAIN[1:5, 1:5, 1:5] = True
+T1W = np.random.default_rng(0).uniform(80, 120, SHAPE).astype(np.float32)
+
+
+def case(**changes):
+    given = {"images": {"T1w": T1W}, "enhanced": 3 * T1W, "same_scale": False, **changes}
+    return Case(name="a", brain=BRAIN, mask=np.ones(SHAPE, dtype=bool), **given)
+
+
+def rules(rule, *names):
+    return Rules(rule, dict.fromkeys(names, rule))
+
+
+def test_the_gain_of_another_scan_is_no_enhancement():
+    pair = scale_case(case(), rules(PercentileMedian(), "T1w"))
+    np.testing.assert_allclose(pair.target, pair.source[0], rtol=1e-5)
+
+
+def test_on_one_scale_the_enhanced_image_keeps_its_units():
+    pair = scale_case(case(same_scale=True), rules(PercentileMedian(), "T1w"))
+    np.testing.assert_allclose(pair.target, 3 * pair.source[0], rtol=1e-5)
+
+
+def test_a_missing_image_is_zero_and_images_are_in_the_order_of_the_rules():
+    given = case(images={"FLAIR": 2 * T1W, "T1w": T1W})
+    pair = scale_case(given, rules(PercentileMedian(), "T1w", "T2w", "FLAIR"))
+    assert [bool(channel.any()) for channel in pair.source] == [True, False, True]
+    assert float(np.median(pair.source[0][BRAIN])) == pytest.approx(0.5)
+
+
+def test_a_network_of_the_brain_alone_sees_nothing_around_it():
+    pair = scale_case(case(), rules(ZScore(-2.0, 2.0), "T1w"))
+    assert not pair.source[:, ~BRAIN].any()
+    assert not pair.target[~BRAIN].any()
+    assert np.array_equal(pair.mask, BRAIN)
+
+
+@pytest.fixture
+def job(tmp_path):
+    source = tmp_path / "sub-1_ses-M000_T1w.nii.gz"
+    return InputJob(Visit("sub-1", "ses-M000"), {"T1w": InputFile(source)}, reference=source)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return EnhancementSettings(tmp_path / "bids", tmp_path / "caps")
+
+
+def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
+    job, settings, tmp_path, monkeypatch
+):
+    made = []
+    monkeypatch.setattr(cases, "preprocess", lambda job, settings: made.append("inputs"))
+    monkeypatch.setattr(cases, "align_real", lambda job, settings: made.append("real"))
+    monkeypatch.setattr(cases, "read_brain", lambda paths: BRAIN)
+    monkeypatch.setattr(cases, "read_images", lambda job, caps: {"T1w": T1W})
+    enhanced = np.where(BRAIN, 2 * T1W, np.float32(0))
+    volume = type("Volume", (), {"data": enhanced})
+    monkeypatch.setattr(cases, "read_volume", lambda path: volume)
+    first = prepare_cases([job], tmp_path / "cache", settings)
+    assert prepare_cases([job], tmp_path / "cache", settings) == first
+    assert made == ["inputs", "real"]
+    found = load_case(first[0])
+    np.testing.assert_array_equal(found.images["T1w"], T1W)
+    np.testing.assert_array_equal(found.mask, BRAIN)
+    assert not found.same_scale
+
+
+def test_a_visit_that_cannot_be_prepared_is_left_out_with_its_reason(
+    job, settings, tmp_path, monkeypatch, caplog
+):
+    def fail(job, settings):
+        raise InputImageError(f"{job.source.name} is truncated; copy it again")
+
+    monkeypatch.setattr(cases, "preprocess", fail)
+    with caplog.at_level(logging.WARNING):
+        assert prepare_cases([job], tmp_path / "cache", settings) == []
+    assert "is truncated; copy it again; this visit is left out." in caplog.text
+    assert not list(Path(tmp_path).rglob("*.npz"))
