@@ -129,6 +129,11 @@ def load_case(path: Path) -> Case:
     return Case(path.stem, images, enhanced, brain, mask)
 
 
+def brain_values(case: Case) -> dict[str, Array]:
+    """Return the intensities in the brain, (N,), of each image and of `ENHANCED`."""
+    return {n: image[case.brain] for n, image in {**case.images, ENHANCED: case.enhanced}.items()}
+
+
 def scale_case(case: Case, rules: Rules) -> ScaledPair:
     """Put a case on the scales of a network, its images in the order of the rules.
 

@@ -26,7 +26,7 @@ from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
 from clinica_gado.training.calibration import best_gain, scale_change
 from clinica_gado.training.cases import (
     ENHANCED,
-    Case,
+    brain_values,
     load_case,
     prepare_cases,
     select_cases,
@@ -220,20 +220,14 @@ def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rul
     Over the prepared cases; without any, over one simulated case of each of the first label maps.
     """
     names = request.config.input_names
+    heads = [] if files else request.label_maps[:HEADS_FOR_RANGES]
+    simulated = [brain_values(simulate_case(head, n, names)) for n, head in enumerate(heads)]
 
-    def cases() -> Iterable[Case]:
-        if files:
-            return map(load_case, files)
-        heads = request.label_maps[:HEADS_FOR_RANGES]
-        return (simulate_case(head, number, names) for number, head in enumerate(heads))
+    def values(name: str) -> Iterable[NDArray[np.float32]]:
+        cases = simulated or (brain_values(load_case(file)) for file in files)
+        return (case[name] for case in cases if name in case)
 
-    def brains(name: str) -> Iterable[NDArray[np.float32]]:
-        for case in cases():
-            image = case.enhanced if name == ENHANCED else case.images.get(name)
-            if image is not None:
-                yield image[case.brain]
-
-    return {name: training_range(brains(name)) for name in (*names, ENHANCED)}
+    return {name: training_range(values(name)) for name in (*names, ENHANCED)}
 
 
 def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
