@@ -16,6 +16,7 @@ from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
 from clinica_gado.simulation.dataset import simulate_subject, write_images
 from clinica_gado.simulation.parameters import Geometry, LesionKind
 from clinica_gado.simulation.planning import ImageSpec, SessionSpec, SubjectSpec, plan_subject
+from clinica_gado.simulation.signal import Flair, SpinEcho
 
 logger = logging.getLogger("build_data_ci")
 
@@ -30,6 +31,9 @@ ENHANCED_RUNS = tuple(
     for run in ("01", "02")
 )
 
+AXIAL_4 = Geometry((1.2, 1.2, 4.0), "LPS", coverage_mm=170.0)
+T2W = ImageSpec(0.0, sequence=SpinEcho(4800.0, 100.0, "T2w"), geometry=AXIAL_4)
+FLAIR = ImageSpec(0.0, sequence=Flair(9000.0, 2300.0, 110.0), geometry=AXIAL_4)
 ISOTROPIC_1_6 = Geometry((1.6, 1.6, 1.6), coverage_mm=215.0)
 OBLIQUE_PSR = Geometry((1.7, 1.7, 1.7), "PSR", (10.0, -3.0, 4.0), coverage_mm=180.0)
 ISOTROPIC_2_LAS = Geometry((2.0, 2.0, 2.0), "LAS")
@@ -41,7 +45,7 @@ COARSE = Geometry((3.0, 3.0, 3.0))
 def subjects(label_maps: Path) -> tuple[SubjectSpec, ...]:
     """Return the three subjects: with lesion; without session folder; with runs, thick slices."""
     lesion_visits = (
-        SessionSpec("ses-M000", ISOTROPIC_1_6, (PLAIN_STATED, ENHANCED_STATED)),
+        SessionSpec("ses-M000", ISOTROPIC_1_6, (PLAIN_STATED, ENHANCED_STATED, T2W, FLAIR)),
         SessionSpec("ses-M012", COARSE, (PLAIN_STATED,)),
     )
     cross_sectional = (SessionSpec(None, OBLIQUE_PSR, (PLAIN, ENHANCED)),)
@@ -66,7 +70,7 @@ def _subject(
 
 
 DESCRIPTION = {
-    "Name": "data_ci: simulated T1w MRI with and without gadolinium",
+    "Name": "data_ci: simulated MRI with and without gadolinium",
     "BIDSVersion": "1.9.0",
     "DatasetType": "raw",
     "License": "Apache-2.0",
@@ -87,7 +91,7 @@ No person was scanned: the images are computed by `clinica_gado.simulation` from
 published with SynthSeg (Apache-2.0; Billot et al. 2023, Medical Image Analysis 86:102789).
 Every parameter is in the sidecar of each image.
 
-sub-ci01  ses-M000: T1w and ce-gadolinium, ring-enhancing lesion; ses-M012: only a coarse T1w
+sub-ci01  ses-M000: T1w, ce-gadolinium, T2w, FLAIR, ring-enhancing lesion; ses-M012: a coarse T1w
 sub-ci02  no sessions: T1w and ce-gadolinium, 3 T, oblique, stored as PSR, agent not in sidecars
 sub-ci03  ses-M000: T1w and two runs of ce-gadolinium, stored as LAS; ses-M006: 5 mm axial slices
 """

@@ -20,7 +20,7 @@ DATASET = REPOSITORY / "data_ci" / "bids"
 LABEL_MAPS = REPOSITORY.parent / "shared" / "labelmaps"
 LIMIT_BYTES = 15_000_000
 NAME = re.compile(
-    r"(?P<sub>sub-[a-z0-9]+)(_(?P<ses>ses-M\d{3}))?(_ce-gadolinium)?(_run-\d{2})?_T1w\.nii\.gz"
+    r"(?P<sub>sub-[a-z0-9]+)(_(?P<ses>ses-M\d{3}))?(_ce-gadolinium)?(_run-\d{2})?_(T1w|T2w|FLAIR)\.nii\.gz"
 )
 IMAGES = sorted(DATASET.rglob("*.nii.gz"))
 
@@ -85,6 +85,11 @@ def test_a_visit_has_two_runs_of_the_enhanced_image() -> None:
 
 def test_a_visit_has_only_a_plain_image() -> None:
     assert _names("sub-ci01/ses-M012") == ["sub-ci01_ses-M012_T1w.nii.gz"]
+
+
+def test_a_visit_has_what_virtual_enhancement_takes() -> None:
+    names = {name.rpartition("_")[2] for name in _names("sub-ci01/ses-M000")}
+    assert names == {"T1w.nii.gz", "T2w.nii.gz", "FLAIR.nii.gz"}
 
 
 def test_a_visit_has_thick_slices() -> None:
