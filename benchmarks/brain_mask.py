@@ -54,9 +54,9 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Volume, np.ndarray
     with kept_folder(options) as folder:
         for number in options.heads if folder is not None else ():
             prepare(options.label_maps, number, folder)
-            image, labels = files(folder, number)
-            truth = np.isin(np.asarray(nib.load(labels).dataobj), BRAIN)
-            yield f"head {number}", read_volume(image), truth
+            made = files(folder, number)
+            truth = np.isin(np.asarray(nib.load(made.labels).dataobj), BRAIN)
+            yield f"head {number}", read_volume(made.image), truth
 
 
 def real_brains(caps: Path) -> Iterator[tuple[str, Volume, np.ndarray]]:

@@ -4,11 +4,14 @@
         [--tpm TPM.nii] [--keep FOLDER]
 
 Each head is simulated without contrast on its label map's voxels (1 mm), by each sequence, brought
-to the template by t1-linear as the pipeline does, and segmented by each engine that is there. Only
+to the template by the fast t1-linear of the pipelines, and segmented by each engine that is there. Only
 the sequence differs between two images of a head: tissue, noise, field and sharpness are the same.
-The labels follow by the same affine, nearest neighbour. Heads 17-20 are in no atlas and chose no
-parameter; 15 and 16 chose. Preparing a head takes some minutes: `--keep` has the images kept, and
-found there the next time.
+The labels follow by the same affine: a voxel is of the tissue that fills more than half of it, as a
+probability above .5 says. Heads 17-20 are in no atlas and chose no parameter; 15 and 16 chose.
+
+`thresholds` is what intensity alone can reach: the two thresholds, of each image, that agree best
+with the labels, given the labels, and that the voxels are brain. Preparing a head takes some
+minutes: `--keep` has the images kept, and found there the next time.
 """
 
 from __future__ import annotations
@@ -19,16 +22,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
 from clinica_gado.errors import SegmentationError
+from clinica_gado.evaluation.lesions import labels_on_grid
 from clinica_gado.evaluation.overlap import dice
+from clinica_gado.preprocessing.fast import run_linear_fast
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, save_volume
-from clinica_gado.preprocessing.linear import run_linear
 from clinica_gado.preprocessing.templates import load_template
 from clinica_gado.segmentation.atlas import LABELS_OF_TISSUE
 from clinica_gado.segmentation.choice import choose_segmenter
@@ -71,6 +76,8 @@ def main() -> None:
         scans = [(sequence, head) for sequence in options.sequence for head in options.heads]
         for sequence, number in scans:
             prepare(options.label_maps, number, folder, sequence)
+        for sequence in options.sequence:
+            report_thresholds(sequence, options.heads, folder)
         for engine in find_engines(options.tpm):
             for sequence in options.sequence:
                 report(engine, sequence, options.heads, folder)
@@ -99,26 +106,46 @@ def kept_folder(options: argparse.Namespace) -> Iterator[Path | None]:
         yield folder
 
 
-def prepare(label_maps: Path, number: int, folder: Path, sequence: str = "spgr") -> None:
-    """Write the image and the labels of a head on the template grid, unless they are there."""
-    image, labels = files(folder, number, sequence)
-    if image.is_file() and labels.is_file():
-        return
-    path = label_maps / f"head_{number:02d}_dseg.nii.gz"
-    linear = run_linear(simulate(path, number, sequence), load_template("head").volume)
-    label_map = load_label_map(path)
-    to_voxels = np.linalg.inv(label_map.affine) @ linear.mni_to_native @ CROP_GRID.affine
-    moved = ndimage.affine_transform(
-        label_map.labels, to_voxels, output_shape=CROP_GRID.shape, order=0
-    )
-    nib.save(nib.Nifti1Image(moved.astype(np.int16), CROP_GRID.affine), labels)
-    save_volume(linear.cropped, image)
+class HeadFiles(NamedTuple):
+    """A head on `CROP_GRID`: its image, its labels, and which of `TISSUES` they are, from 1."""
+
+    image: Path
+    labels: Path
+    tissues: Path
 
 
-def files(folder: Path, number: int, sequence: str = "spgr") -> tuple[Path, Path]:
+def files(folder: Path, number: int, sequence: str = "spgr") -> HeadFiles:
     """Return where the image and the labels of a head are."""
     stem = f"head{number:02d}_{sequence}"
-    return folder / f"{stem}_nce.nii.gz", folder / f"{stem}_labels.nii.gz"
+    return HeadFiles(*(folder / f"{stem}_{name}.nii.gz" for name in HeadFiles._fields))
+
+
+def prepare(label_maps: Path, number: int, folder: Path, sequence: str = "spgr") -> None:
+    """Write the image and the labels of a head on the template grid, unless they are there."""
+    made = files(folder, number, sequence)
+    if all(path.is_file() for path in made):
+        return
+    path = label_maps / f"head_{number:02d}_dseg.nii.gz"
+    linear = run_linear_fast(simulate(path, number, sequence), load_template("head").volume)
+    label_map = load_label_map(path)
+    to_voxels = np.linalg.inv(label_map.affine) @ linear.mni_to_native @ CROP_GRID.affine
+    labels = labels_on_grid(label_map.labels, label_map.affine, linear.mni_to_native)
+    tissues = tissues_on_grid(label_map.labels, to_voxels)
+    nib.save(nib.Nifti1Image(labels, CROP_GRID.affine), made.labels)
+    nib.save(nib.Nifti1Image(tissues, CROP_GRID.affine), made.tissues)
+    save_volume(linear.cropped, made.image)
+
+
+def tissues_on_grid(labels: np.ndarray, to_voxels: np.ndarray) -> np.ndarray:
+    """Return which of `TISSUES`, from 1, fills most of each voxel of `CROP_GRID`; 0 for none."""
+    moved = np.zeros(CROP_GRID.shape, dtype=np.uint8)
+    for number, tissue in enumerate(TISSUES, start=1):
+        is_tissue = np.isin(labels, LABELS_OF_TISSUE[tissue]).astype(np.float32)
+        share = ndimage.affine_transform(
+            is_tissue, to_voxels, output_shape=CROP_GRID.shape, order=1
+        )
+        moved[share > THRESHOLD] = number
+    return moved
 
 
 def simulate(path: Path, seed: int, sequence: str = "spgr") -> Volume:
@@ -151,26 +178,80 @@ def report(engine: Segmenter, sequence: str, heads: list[int], folder: Path) -> 
     scores: dict[Path, dict[str, float]] = {}
 
     def score(image: Path, maps: TissueMaps) -> None:
-        labels = np.asarray(nib.load(image.with_name(image.name.replace("nce", "labels"))).dataobj)
-        scores[image] = overlaps(maps, labels)
+        scores[image] = overlaps(maps, read_tissues(image))
 
-    images = [files(folder, number, sequence)[0] for number in heads]
+    images = [files(folder, number, sequence).image for number in heads]
     begin = time.perf_counter()
     failures = engine.segment(images, score)
     seconds = (time.perf_counter() - begin) / len(images)
-    print(f"\n{engine.name} {sequence}".ljust(16) + "".join(f"{tissue:>13}" for tissue in TISSUES))
-    for image in images:
-        print(f"{image.name[:6]:15}" + (failures.get(image) or row(scores[image])))
+    print_table(f"{engine.name} {sequence}", scores, failures)
+    print(f"{seconds:.0f} s an image", flush=True)
+
+
+def report_thresholds(sequence: str, heads: list[int], folder: Path) -> None:
+    """Print the Dice that two thresholds of the intensity reach, found with the labels."""
+    images = [files(folder, number, sequence).image for number in heads]
+    scores = {image: best_thresholds(load_values(image), read_tissues(image)) for image in images}
+    print_table(f"thresholds {sequence}", scores)
+
+
+def best_thresholds(image: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return the Dice of CSF below, grey between and white matter above two thresholds.
+
+    The mean over the tissues is the highest of all pairs of thresholds, in steps of 1/200 of the
+    99.5th percentile.
+    """
+    brain = labels > 0
+    edges = np.linspace(0, float(np.percentile(image[brain], 99.5)), 201)
+    edges[-1] = np.inf
+    counts = {
+        tissue: np.cumsum(np.histogram(image[labels == number], edges)[0])
+        for number, tissue in enumerate(TISSUES, start=1)
+    }
+    low, high = np.meshgrid(np.arange(200), np.arange(200), indexing="ij")
+    total = sum(counts.values())
+
+    def between(cumulated: np.ndarray, tissue: str) -> np.ndarray:
+        below_low, below_high = cumulated[low], cumulated[high]
+        parts = {"csf": below_low, "graymatter": below_high - below_low}
+        return parts.get(tissue, cumulated[-1] - below_high)
+
+    scores = {
+        tissue: 2 * between(counts[tissue], tissue) / (between(total, tissue) + counts[tissue][-1])
+        for tissue in TISSUES
+    }
+    mean = np.where(low < high, sum(scores.values()), 0)
+    best = np.unravel_index(mean.argmax(), mean.shape)
+    return {tissue: float(score[best]) for tissue, score in scores.items()}
+
+
+def load_values(path: Path) -> np.ndarray:
+    """Return the voxels of an image."""
+    return np.asarray(nib.load(path).dataobj)
+
+
+def read_tissues(image: Path) -> np.ndarray:
+    """Return the tissues of an image, as `tissues_on_grid` numbers them."""
+    return load_values(image.with_name(image.name.replace("_image", "_tissues")))
+
+
+def print_table(
+    title: str, scores: Mapping[Path, Mapping[str, float]], failures: Mapping[Path, str] = {}
+) -> None:
+    """Print a row an image, and the mean."""
+    print(f"\n{title:18}" + "".join(f"{tissue:>13}" for tissue in TISSUES))
+    for image in [*scores, *failures]:
+        print(f"{image.name[:6]:18}" + (failures.get(image) or row(scores[image])))
     if scores:
         mean = {t: float(np.mean([s[t] for s in scores.values()])) for t in TISSUES}
-        print(f"{'mean':15}{row(mean)}   {seconds:.0f} s an image")
+        print(f"{'mean':18}{row(mean)}", flush=True)
 
 
 def overlaps(maps: TissueMaps, labels: np.ndarray) -> dict[str, float]:
     """Return the Dice of each tissue; vessels are in no tissue."""
     return {
-        tissue: dice(getattr(maps, tissue) > THRESHOLD, np.isin(labels, LABELS_OF_TISSUE[tissue]))
-        for tissue in TISSUES
+        tissue: dice(getattr(maps, tissue) > THRESHOLD, labels == number)
+        for number, tissue in enumerate(TISSUES, start=1)
     }
 
 
