@@ -4,8 +4,9 @@
         [--tpm TPM.nii] [--keep FOLDER]
 
 Each head is simulated without contrast on its label map's voxels (1 mm), by each sequence, brought
-to the template by the fast t1-linear of the pipelines, and segmented by each engine that is there. Only
-the sequence differs between two images of a head: tissue, noise, field and sharpness are the same.
+to the template by the fast t1-linear of the pipelines, and segmented by each engine that is there.
+Only the sequence differs between two images of a head: tissue, noise, field and sharpness are the
+same.
 The labels follow by the same affine: a voxel is of the tissue that fills more than half of it, as a
 probability above .5 says. Heads 17-20 are in no atlas and chose no parameter; 15 and 16 chose.
 
