@@ -3,6 +3,9 @@
 `python benchmarks/warehouse.py` runs `clinica-gado harmonize` on visits whose work is next to
 nothing, by each engine, then again with all of them done, with and without the ledger; and some of
 the same visits through nipype, the way of `clinica run`. The ratio is to the bare work in a loop.
+Below each engine is its run part by part: wall-clock time, processor of the command itself, and the
+memory of the command (with Dask's scheduler in it), of the largest worker of Dask and of the
+largest process in which visits run.
 """
 
 from __future__ import annotations
@@ -15,11 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import _stand_in
-import psutil
+from _watch import Sample, watch
 
 from clinica_gado.bids import Job, select
 from clinica_gado.gado_removal import RemovalSettings
@@ -31,6 +35,8 @@ from clinica_gado.warehouse.visit import VisitSettings
 STAND_IN = Path(_stand_in.__file__)
 LEDGER = Path("gado_qc/t1-gado-removal/ledger.sqlite")
 ENGINES = ("processes", "local")
+PARTS = 10
+"""Of a run, each told by itself."""
 
 
 def main() -> None:
@@ -39,6 +45,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=2000, help="[2000]")
     parser.add_argument("--few", type=int, default=100, help="of them in a loop, by nipype [100]")
     parser.add_argument("--workers", type=int, default=2, help="visits at once [2]")
+    parser.add_argument("--engines", nargs="+", default=ENGINES, help="[processes local]")
     options = parser.parse_args()
     os.environ.update(_stand_in.environment())
     logging.getLogger("nipype.workflow").setLevel(logging.ERROR)
@@ -49,14 +56,15 @@ def main() -> None:
         jobs = select(bids).jobs
         few = jobs[: options.few]
         bare = loop(few, folder / "loop", bids)
-        print(f"{'':34}{'ms a visit':>12}{'ratio':>8}{'MB at 25, 50, 75, 100 %':>28}", flush=True)
+        print(f"{'':34}{'ms a visit':>12}{'ratio':>8}", flush=True)
         report("the bare work, in a loop", bare, bare)
         by_nipype = nipype(few, folder / "nipype", bids, options.workers)
         report("nipype", by_nipype, bare)
-        for engine in ENGINES:
+        for engine in options.engines:
             caps = folder / engine
-            seconds, memory = harmonize(bids, caps, folder, engine, options.workers)
-            report(f"harmonize, {engine}", seconds, bare, memory)
+            times, samples = harmonize(bids, caps, folder, engine, options.workers)
+            report(f"harmonize, {engine}", pace(times), bare)
+            tell_course(follow(times, samples))
         again(bids, caps, folder, options)
 
 
@@ -71,9 +79,9 @@ def again(bids: Path, caps: Path, folder: Path, options: argparse.Namespace) -> 
         print(f"all done before, {words} the ledger: {seconds:.1f} s, tables and report included")
 
 
-def report(name: str, seconds: float, bare: float, memory: str = "") -> None:
+def report(name: str, seconds: float, bare: float) -> None:
     """Print a row."""
-    print(f"{name:34}{1000 * seconds:12.1f}{seconds / bare:8.1f}{memory:>28}", flush=True)
+    print(f"{name:34}{1000 * seconds:12.1f}{seconds / bare:8.1f}", flush=True)
 
 
 def settings_of(bids: Path, caps: Path) -> VisitSettings:
@@ -130,53 +138,60 @@ def nipype(jobs: list[Job], caps: Path, bids: Path, workers: int) -> float:
     return (time.perf_counter() - begin) / len(jobs)
 
 
-def harmonize(bids: Path, caps: Path, folder: Path, engine: str, workers: int) -> tuple[float, str]:
-    """Run a command; return the seconds a visit takes and the driver's memory as it goes."""
+def harmonize(
+    bids: Path, caps: Path, folder: Path, engine: str, workers: int
+) -> tuple[list[float], list[Sample]]:
+    """Run a command; return when each visit ended and what the run took, second by second."""
     events = folder / f"{caps.name}-{time.monotonic_ns()}.json"
     command = [sys.executable, str(STAND_IN), "harmonize", str(bids), str(caps)]
     command += ["--segmentation", "none", "--engine", engine, "--workers", str(workers)]
     command += ["--dashboard", "127.0.0.1:0", "--log-json", str(events)]
-    memory: list[tuple[int, int]] = []
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
-        driver = psutil.Process(run.pid)
-        while run.poll() is None:
-            try:
-                memory.append((count(events), driver.memory_info().rss))
-            except psutil.Error:
-                break
-            time.sleep(0.5)
-    if run.returncode != 0:
-        raise SystemExit(f"harmonize --engine {engine} ended with {run.returncode}")
+    samples = watch(command, lambda: len(ends(events)), stderr=subprocess.DEVNULL)
+    return ends(events), samples
+
+
+def ends(events: Path) -> list[float]:
+    """Return when visits have ended so far, in seconds."""
     if not events.is_file():
-        return 0.0, ""
-    return pace(events), at_quarters(memory, count(events))
-
-
-def count(events: Path) -> int:
-    """Return how many visits have ended."""
-    return events.read_text().count('"visit ended"') if events.is_file() else 0
-
-
-def pace(events: Path) -> float:
-    """Return the seconds a visit takes between the first and the last that ended."""
-    lines = [json.loads(line) for line in events.read_text().splitlines()]
+        return []
+    lines = [json.loads(line) for line in events.read_text().splitlines() if line.endswith("}")]
     times = [line["time"] for line in lines if line["event"] == "visit ended"]
-    first, last = (time_of(times[index]) for index in (0, -1))
-    return (last - first) / (len(times) - 1)
+    return [datetime.fromisoformat(time).timestamp() for time in times]
 
 
-def time_of(text: str) -> float:
-    """Return a moment in seconds."""
-    return datetime.fromisoformat(text).timestamp()
+def pace(times: Sequence[float]) -> float:
+    """Return the seconds a visit takes between the first and the last that ended."""
+    return (times[-1] - times[0]) / (len(times) - 1)
 
 
-def at_quarters(memory: list[tuple[int, int]], total: int) -> str:
-    """Return the memory in MB when a quarter, a half… of the visits had ended."""
-    found = []
-    for quarter in (0.25, 0.5, 0.75, 1.0):
-        reached = [used for ended, used in memory if ended >= quarter * total]
-        found.append(f"{reached[0] / 1e6:.0f}" if reached else "?")
-    return ", ".join(found)
+def follow(
+    times: Sequence[float], samples: Sequence[Sample]
+) -> list[tuple[int, float, float, Sample]]:
+    """Part a run: visits ended by then, seconds and processor seconds a visit, memory."""
+    course, before, parts = [], 0, min(PARTS, len(times) // 2)
+    for part in range(1, parts + 1):
+        until = len(times) * part // parts
+        seconds = pace(times[max(0, before - 1) : until])
+        begin, end = sample_at(samples, before), sample_at(samples, until)
+        processor = (end.command_s - begin.command_s) / max(1, end.mark - begin.mark)
+        course.append((until, seconds, processor, end))
+        before = until
+    return course
+
+
+def sample_at(samples: Sequence[Sample], ended: int) -> Sample:
+    """Return the first sample when so many visits had ended, or the last."""
+    return next((sample for sample in samples if sample.mark >= max(1, ended)), samples[-1])
+
+
+def tell_course(course: Sequence[tuple[int, float, float, Sample]]) -> None:
+    """Print how time and memory go from part to part."""
+    columns = ("visits", "ms a visit", "processor ms", "command MB", "worker MB", "visit MB")
+    print(" " * 12 + "".join(f"{name:>14}" for name in columns))
+    for until, seconds, processor, sample in course:
+        sizes = [f"{size / 1e6:.0f}" for size in (sample.command, sample.worker, sample.visit)]
+        cells = [str(until), f"{1000 * seconds:.1f}", f"{1000 * processor:.1f}", *sizes]
+        print(" " * 12 + "".join(f"{cell:>14}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from clinica_gado.evaluation.tissue import (
     IDS,
     TISSUES,
     Visits,
-    find_test_set,
+    find_test_sets,
     require_columns,
 )
 from clinica_gado.files import atomic_path, write_tsv
@@ -85,7 +85,7 @@ def table1(
     wanted = list(names.values()) if len(similarity) else []
     require_columns(similarity, [*IDS, "image", *wanted], "similarity")
     paired = _both_images(similarity, wanted, exclude)
-    sets = [find_test_set((row[0], row[1]), tiers) for row in paired[IDS].to_numpy()]
+    sets = find_test_sets(paired[IDS].itertuples(index=False), tiers)
     rows = []
     for test_set, table in paired.assign(test_set=sets).groupby("test_set"):
         for image in COMPARED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def volume_differences(
     kept = wide[(_reasons(wide, exclude) == "").to_numpy()]
     tiv = _tiv(kept)
     mean_tiv = tiv[REFERENCE].groupby(level="engine").transform("mean")
-    sets = _test_sets(kept.index, tiers)
+    sets = find_test_sets(kept.index, tiers)
     rows = [_of_tissue(kept, tiv, mean_tiv, tissue).assign(test_set=sets) for tissue in TISSUES]
     table = pd.concat(rows).reset_index()
     order = np.lexsort([
@@ -82,7 +83,7 @@ def left_out(
     wide = _by_visit(volumes)
     reasons = _reasons(wide, exclude)
     table = reasons[reasons != ""].rename("reason").to_frame()
-    table["test_set"] = _test_sets(table.index, tiers)
+    table["test_set"] = find_test_sets(table.index, tiers)
     return table.reset_index()[[*IDS, "test_set", "engine", "reason"]]
 
 
@@ -91,9 +92,24 @@ def planned_sets(tiers: pd.DataFrame | None = None) -> tuple[str, ...]:
     return (ALL,) if tiers is None else tuple(sorted(set(_qualities(tiers).values())))
 
 
-def find_test_set(visit: tuple[str, str], tiers: pd.DataFrame | None) -> str:
-    """Return the test set of a visit: its quality, by its session's row or its participant's."""
-    return _test_sets(pd.MultiIndex.from_tuples([visit], names=IDS), tiers)[0]
+def find_test_sets(
+    visits: Iterable[tuple[str, ...]], tiers: pd.DataFrame | None
+) -> NDArray[np.object_]:
+    """Return the test set of each visit: its quality, by its session's row or its participant's.
+
+    Parameters
+    ----------
+    visits : tuples that end with participant and session.
+    """
+    rows = list(visits)
+    if tiers is None:
+        return np.full(len(rows), ALL, dtype=object)
+    known = _qualities(tiers)
+    found = [
+        known.get((participant, session), known.get((participant, ""), UNRATED))
+        for *_, participant, session in rows
+    ]
+    return np.array(found, dtype=object)
 
 
 def require_columns(table: pd.DataFrame, columns: list[str], what: str) -> None:
@@ -154,18 +170,6 @@ def _of_tissue(
         "nce_normalised_cm3": normalised[REFERENCE],
         "mean_tiv_cm3": mean_tiv,
     })  # fmt: skip
-
-
-def _test_sets(index: pd.MultiIndex, tiers: pd.DataFrame | None) -> NDArray[np.object_]:
-    """Return the test set of each row of an index that ends with participant and session."""
-    if tiers is None:
-        return np.full(len(index), ALL, dtype=object)
-    known = _qualities(tiers)
-    found = [
-        known.get((participant, session), known.get((participant, ""), UNRATED))
-        for *_, participant, session in index
-    ]
-    return np.array(found, dtype=object)
 
 
 def _qualities(tiers: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -18,7 +18,7 @@ from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.tables import save_table, table1, table2
 from clinica_gado.evaluation.tissue import (
     UNRATED,
-    find_test_set,
+    find_test_sets,
     left_out,
     planned_sets,
     volume_differences,
@@ -32,6 +32,8 @@ VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
 VOLUME_COLUMNS = [*IDS, "image", "engine", *VOLUMES, "flags"]
 QUALITIES = "qualities.tsv"
 """The table of qualities that the comparisons were made by, kept so that they can be made anew."""
+MAX_NAMED = 10
+"""Visits in a warning: a warehouse may have thousands."""
 NOT_RATED = "no quality in the table of qualities, so in none of its test sets"
 
 
@@ -157,13 +159,15 @@ def _unrated(measures: Measures, tiers: pd.DataFrame | None) -> set[Visit]:
         return set()
     compared = measures.volumes[measures.volumes["image"] == "nce"]
     rows = pd.concat([compared[IDS], measures.similarity[IDS]]).to_numpy()
-    visits = {Visit(*row) for row in rows}
-    unrated = {visit for visit in visits if find_test_set(visit, tiers) == UNRATED}
+    visits = sorted({Visit(*row) for row in rows})
+    sets = find_test_sets(visits, tiers)
+    unrated = {visit for visit, found in zip(visits, sets, strict=True) if found == UNRATED}
     if unrated:
+        named = ", ".join(map(str, sorted(unrated)[:MAX_NAMED]))
         logger.warning(
             "The table of qualities does not name %d of the %d visits with a real image without "
-            "contrast: %s. They are in no test set; left_out.tsv lists them. To compare them too, "
-            "give them a quality.",
-            *(len(unrated), len(visits), ", ".join(map(str, sorted(unrated)))),
+            "contrast: %s%s. They are in no test set; left_out.tsv lists them. To compare them "
+            "too, give them a quality.",
+            *(len(unrated), len(visits), named, ", …" if len(unrated) > MAX_NAMED else ""),
         )
     return unrated

@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 CPU, GPU = {"CPU": 1}, {"GPU": 1}
 """Resources that workers declare where GPUs are apart: `dask worker --resources GPU=1`."""
+EVERYWHERE = ("", "0.0.0.0", "[::]")
+TALKERS = ("distributed", "tornado.application", "asyncio")
+"""Loggers of Dask: what it says of lost workers and jobs is said here in our words."""
 CONNECT_S = 30.0
 WORKERS_S = 15.0
 SETTINGS = {
@@ -141,7 +144,8 @@ class DaskEngine:
             self._client.close(timeout=5)
         finally:
             if self._cluster is not None:
-                self._cluster.close(timeout=30)
+                with suppress(AssertionError):  # Dask's, of a job that SLURM would not take
+                    self._cluster.close(timeout=30)
 
 
 def _result_of(visit: Visit, future: Future) -> Result:
@@ -163,9 +167,11 @@ def start_dask_engine(options: EngineOptions, folder: Path) -> DaskEngine:
         Nobody answers at the address, or the jobs of SLURM are described wrongly.
     """
     dask.config.set(SETTINGS)
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for talker in TALKERS:
+        logging.getLogger(talker).setLevel(logging.CRITICAL)
     if options.name == "scheduler":
         return _find_scheduler(options)
+    dask.config.set({"distributed.dashboard.link": dashboard_link(options.dashboard)})
     if options.name == "slurm":
         kinds = read_jobs(options.slurm)
         cluster = start_jobs(kinds, folder, options.dashboard)
@@ -174,6 +180,15 @@ def start_dask_engine(options: EngineOptions, folder: Path) -> DaskEngine:
         return DaskEngine(Client(cluster), cluster=cluster, jobs=jobs, gpu_apart=gpu_apart)
     here = _start_here(options)
     return DaskEngine(Client(here), cluster=here, gpu_apart=options.gpu_workers > 0)
+
+
+def dashboard_link(listens: str) -> str:
+    """Return Dask's template of the dashboard's address, of where it listens.
+
+    Dask shows the host of the scheduler, where a dashboard for this machine alone is not.
+    """
+    host = listens.rpartition(":")[0]
+    return f"http://{host if host not in EVERYWHERE else '{host}'}:{{port}}/status"
 
 
 def _find_scheduler(options: EngineOptions) -> DaskEngine:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dask.utils import parse_bytes
-from dask_jobqueue.slurm import SLURMCluster
+from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed.security import Security
 
 from clinica_gado.warehouse.engine import PRELOAD, EngineError
@@ -26,6 +26,7 @@ else:
 logger = logging.getLogger(__name__)
 
 LOOK_S = 30.0
+ANSWER_S = 60.0
 MAX_EARLY_ENDS = 3
 """Rounds of jobs that may end before a worker of theirs connects: after that something is wrong."""
 
@@ -121,8 +122,8 @@ class SlurmJobs:
         self._ends += not workers
         if self._ends > MAX_EARLY_ENDS:
             raise EngineError(
-                "SLURM ends the jobs before a worker starts in them; their logs in log_directory "
-                "say why."
+                "SLURM refuses the jobs or ends them before a worker starts in them; their logs in "
+                "log_directory say why."
             )
         logger.warning("%d jobs of SLURM have ended; they are submitted again.", n_lost)
         for name in ended:
@@ -134,7 +135,9 @@ def _queued_jobs() -> set[str] | None:
     """Return the jobs of this user that wait or run; None when SLURM does not answer."""
     command = ["squeue", "--noheader", "--format=%A", f"--user={getpass.getuser()}"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=ANSWER_S, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         logger.debug("squeue: %s", error)
         return None
@@ -150,7 +153,8 @@ def start_jobs(kinds: Mapping[str, JobKind], folder: Path, dashboard: str) -> SL
     Raises
     ------
     EngineError
-        A keyword is unknown to dask-jobqueue, or the scheduler cannot listen.
+        A keyword is unknown to dask-jobqueue, the scheduler cannot listen, or SLURM says that it
+        would refuse the jobs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keywords = {name: _keywords(kind, name, kinds, folder) for name, kind in kinds.items()}
@@ -164,15 +168,56 @@ def start_jobs(kinds: Mapping[str, JobKind], folder: Path, dashboard: str) -> SL
     except (TypeError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise EngineError(f"The jobs of SLURM cannot be described: {reason}") from error
+    options = {"cpu": cluster.new_spec["options"]}
     if "gpu" in kinds:
-        given = cluster.new_spec["options"]
-        shared = {key: given[key] for key in ("config_name", "interface", "protocol", "security")}
-        options = {**shared, **keywords["gpu"]}
-        spec: dict[str, Any] = {"cls": cluster.job_cls, "options": options}
-        if (visits := kinds["gpu"].visits) > 1:
-            spec["group"] = [f"-{number}" for number in range(visits)]
-        cluster.worker_spec.update({f"gpu-{n}": spec for n in range(kinds["gpu"].jobs)})
+        options["gpu"] = _add_gpu_jobs(cluster, kinds["gpu"], keywords["gpu"])
+    try:
+        for name, given in options.items():
+            _ask_slurm(name, cluster.job_cls(cluster.scheduler_address, name=name, **given))
+    except EngineError:
+        cluster.close(timeout=30)
+        raise
     return cluster
+
+
+def _add_gpu_jobs(
+    cluster: SLURMCluster, kind: JobKind, keywords: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Have a cluster keep jobs of another kind, too; return what describes one of them."""
+    given = cluster.new_spec["options"]
+    shared = {key: given[key] for key in ("config_name", "interface", "protocol", "security")}
+    options = {**shared, **keywords}
+    spec: dict[str, Any] = {"cls": cluster.job_cls, "options": options}
+    if kind.visits > 1:
+        spec["group"] = [f"-{number}" for number in range(kind.visits)]
+    cluster.worker_spec.update({f"gpu-{n}": spec for n in range(kind.jobs)})
+    return options
+
+
+def _ask_slurm(name: str, job: SLURMJob) -> None:
+    """Have SLURM look at a job without submitting it.
+
+    Raises
+    ------
+    EngineError
+        It would refuse it, or does not answer.
+    """
+    try:
+        answer = subprocess.run(
+            ["sbatch", "--test-only"],
+            input=job.job_script(),
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError(
+            f"SLURM cannot be asked for jobs here ({error}): start this where sbatch works."
+        ) from error
+    if answer.returncode:
+        reason = " ".join(answer.stderr.split())
+        raise EngineError(f"SLURM refuses the jobs that [{name}] describes: {reason}")
 
 
 def _keywords(

@@ -87,6 +87,7 @@ def in_words(status: Status) -> str:
         f"failed   {status.failed:>7}",
         *(f"{number:>18}  {reason}" for reason, number in status.reasons),
         f"waiting  {status.waiting:>7}",
-        f"running  {status.running:>7}",
+        f"running  {status.running:>7}"
+        + ("  counted above as what they were before" if status.running else ""),
     ]
     return "\n".join(lines)

@@ -218,6 +218,8 @@ def test_jobs_of_slurm_that_are_killed_come_again_and_cost_no_visit(runs):
         capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     subprocess.run(["scancel", "--signal=KILL", jobs[0]], check=True)
-    assert "submitted again" in finish(run)
+    said = finish(run)
+    assert "submitted again" in said
+    assert "dashboard: http://127.0.0.1" in said
     runs.assert_whole()
     assert list((runs.caps / QC / "jobs").glob(".dask-jobqueue*")) == []

@@ -12,7 +12,7 @@ from clinica_gado.errors import SelectionError
 from clinica_gado.evaluation.tissue import (
     COLUMNS,
     UNRATED,
-    find_test_set,
+    find_test_sets,
     left_out,
     planned_sets,
     volume_differences,
@@ -148,9 +148,8 @@ def test_the_row_of_a_session_is_stronger_than_that_of_its_participant(volumes):
         "session_id": [None, "ses-M000", None],
         "quality": ["good", "low", "good"],
     })  # fmt: skip
-    assert find_test_set(("sub-01", "ses-M000"), tiers) == "low"
-    assert find_test_set(("sub-01", "ses-M012"), tiers) == "good"
-    assert find_test_set(("sub-02", "ses-M000"), tiers) == UNRATED
+    visits = [("sub-01", "ses-M000"), ("sub-01", "ses-M012"), ("sub-02", "ses-M000")]
+    assert find_test_sets(visits, tiers).tolist() == ["low", "good", UNRATED]
     assert planned_sets(tiers) == ("good", "low")
     table = volume_differences(volumes, tiers)
     assert one(table, "sub-01", "gm").test_set == "low"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from clinica_gado.caps import removal_paths, segmentation_paths
+from clinica_gado.evaluation import tissue
 from clinica_gado.evaluation.similarity import DEFINITIONS
 from clinica_gado.files import write_json, write_tsv
 from clinica_gado.validation.measures import image_paths
@@ -116,6 +117,31 @@ def test_a_visit_without_a_quality_is_in_no_test_set_and_named(measured, caps, t
     reasons = qc["left_out"].set_index("participant_id")["reason"]
     assert reasons["sub-03"].startswith("no quality")
     assert "nce" in reasons["sub-09"]
+
+
+def test_more_visits_do_not_read_the_qualities_more_often(measured, caps, tmp_path, monkeypatch):
+    read, once = [], tissue._qualities
+    monkeypatch.setattr(tissue, "_qualities", lambda tiers: read.append(1) or once(tiers))
+    write_tsv(tmp_path / "q.tsv", pd.DataFrame([{"participant_id": "sub-01", "quality": "good"}]))
+    counts = []
+    for participants in (["sub-01"], ["sub-02", "sub-03", "sub-04"]):
+        for participant in participants:
+            measured(participant)
+        read.clear()
+        write_tables(caps, tmp_path, tmp_path / "q.tsv")
+        counts.append(len(read))
+    assert counts[0] == counts[1]
+
+
+def test_a_warning_names_some_of_thousands_of_visits(measured, caps, tmp_path, caplog):
+    for number in range(12):
+        measured(f"sub-{number:02d}")
+    write_tsv(tmp_path / "q.tsv", pd.DataFrame([{"participant_id": "sub-00", "quality": "good"}]))
+    with caplog.at_level("WARNING", logger="clinica_gado"):
+        write_tables(caps, tmp_path, tmp_path / "q.tsv")
+    assert "11 of the 12 visits" in caplog.text
+    assert "sub-10" in caplog.text
+    assert "sub-11" not in caplog.text
 
 
 def test_the_qualities_of_a_run_are_kept_beside_its_tables(measured, caps, tmp_path):

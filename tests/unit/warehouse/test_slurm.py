@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -83,3 +84,27 @@ def test_kinds_of_jobs_add_up_and_share(queue):
     kind = JobKind(1, {"cores": 9, "memory": "8GB", "processes": 4})
     assert (kind.visits, kind.threads, kind.memory_bytes) == (4, 2, 2_000_000_000)
     assert JobKind(1, {"cores": 1, "memory": "8GB", "processes": 4}).threads == 1
+
+
+def test_jobs_that_slurm_would_refuse_are_named_before_any_is_submitted(tmp_path, monkeypatch):
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {tmp_path}/calls\n'
+        "grep -q 'SBATCH -p nowhere' || exit 0\n"
+        "echo 'invalid partition specified: nowhere' >&2; exit 1\n"
+    )
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    good = JobKind(1, {"cores": 1, "memory": "1GB", "interface": "lo"})
+    wrong = JobKind(1, {**good.keywords, "queue": "nowhere"})
+    with pytest.raises(EngineError, match=r"\[gpu\] describes: invalid partition .* nowhere"):
+        slurm.start_jobs({"cpu": good, "gpu": wrong}, tmp_path / "jobs", "127.0.0.1:0")
+    assert set((tmp_path / "calls").read_text().split()) == {"--test-only"}
+
+
+def test_without_sbatch_nothing_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kind = JobKind(1, {"cores": 1, "memory": "1GB", "interface": "lo"})
+    with pytest.raises(EngineError, match="where sbatch works"):
+        slurm.start_jobs({"cpu": kind}, tmp_path / "jobs", "127.0.0.1:0")
