@@ -81,7 +81,7 @@ def run_ablation(request: StudyRequest, criterion: str = "l2_e5") -> pd.DataFram
 
     def measure(inputs: Inputs) -> float:
         config = with_changes(study.config, {"inputs": ",".join(inputs)})
-        scored[inputs] = score_network(study, Network("+".join(inputs), config))
+        scored[inputs] = score_network(study, Network("_".join(inputs), config))
         return SCORES[criterion].badness(float(scored[inputs][criterion].mean()))
 
     candidates = eliminate(
@@ -209,7 +209,7 @@ def _table(
     p_values = [float("nan"), *(compared["p_bonferroni"] if len(compared) else ())]
     rows = [
         {
-            "network": "+".join(candidate.inputs),
+            "network": "_".join(candidate.inputs),
             "step": candidate.step,
             "left_out": candidate.left_out,
             "is_kept": candidate.is_kept,

@@ -124,7 +124,7 @@ def _check(request: StudyRequest) -> None:
             "Studies are of networks that add contrast: give --target enhanced and their --inputs, "
             "or a preset of such networks."
         )
-    check_task(training)
+    check_task(replace(training, label_maps=(*training.label_maps, *request.test_label_maps)))
     ways = (request.test_label_maps, training.validation_tsv, training.folds > 1)
     if sum(map(bool, ways)) != 1:
         raise TrainingError(f"A study scores in one way: {HOW_TO_SCORE}.")

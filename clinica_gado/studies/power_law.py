@@ -74,10 +74,12 @@ def fit_power_law(n_cases: Sequence[float], errors: Sequence[float]) -> PowerLaw
         with warnings.catch_warnings():
             # Said in words below.
             warnings.simplefilter("ignore", optimize.OptimizeWarning)
-            found, covariance = optimize.curve_fit(_law, n, error, start, bounds=bounds)
+            found, covariance = optimize.curve_fit(
+                _law, n, error, start, bounds=bounds, x_scale="jac"
+            )
     except RuntimeError as error_of_fit:
         return PowerLaw(note=f"the fit did not end: {error_of_fit}")
-    if np.isclose(found[2], low, rtol=1e-3):
+    if found[2] < 1.1 * low:
         return PowerLaw(note="no sign of saturation: the asymptote cannot be told from these sizes")
     return _with_interval(found, covariance, len(n))
 

@@ -40,7 +40,7 @@ def test_label_maps_alone_make_an_ablation(heads, tmp_path):
     content = json.loads((tmp_path / "out" / "study.json").read_text(encoding="utf-8"))
     rows = content["Tables"]["ablation"]["Rows"]
     assert [row["network"] for row in rows] == [
-        *("T1w+T1w-lowdose", "T1w", "T1w-lowdose", "unchanged"),
+        *("T1w_T1w-lowdose", "T1w", "T1w-lowdose", "unchanged"),
     ]
     assert all(5 < row["psnr_db_mean"] < 60 for row in rows)
     assert all(row["enhancing_l2_e4_mean"] > 0 for row in rows)
