@@ -86,7 +86,8 @@ def test_a_whole_ablation_leaves_a_table_like_the_papers(request_of, cases, monk
     assert "4 cases of 4 others to score on" in shown
     content = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     rows = content["Tables"]["ablation"]["Rows"]
-    assert [row["step"] for row in rows] == [0, 1, 1, 1, 2, 2, None]
+    assert [row["step"] for row in rows[:4]] == [0, 1, 1, 1]
+    assert {row["step"] for row in rows[4:-1]} == {2}
     assert rows[-1]["network"] == "unchanged"
     assert rows[0]["psnr_db_mean"] == pytest.approx(
         np.mean([c["psnr_db"] for c in content["Cases"][:4]])
@@ -94,7 +95,7 @@ def test_a_whole_ablation_leaves_a_table_like_the_papers(request_of, cases, monk
     kept = [row for row in rows[1:4] if row["is_kept"]]
     assert kept[0]["psnr_db_mean"] == max(row["psnr_db_mean"] for row in rows[1:4])
     assert set(content["Definitions"]) == set(SCORES)
-    assert len(pd.read_csv(folder / "comparisons.tsv", sep="\t")) == 5
+    assert len(pd.read_csv(folder / "comparisons.tsv", sep="\t")) == len(rows) - 2
     monkeypatch.setattr(ablation, "score_network", score_network_refusing(ablation.score_network))
     run_ablation(request, "psnr_db")
     assert (folder / "ablation.md").read_text(encoding="utf-8") == shown

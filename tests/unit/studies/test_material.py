@@ -8,7 +8,12 @@ import pytest
 from clinica_gado.errors import TrainingError
 from clinica_gado.models.card import GRIDS
 from clinica_gado.studies import material
-from clinica_gado.studies.material import find_material, simulate_cases, subjects_of
+from clinica_gado.studies.material import (
+    find_material,
+    place_case,
+    simulate_cases,
+    subjects_of,
+)
 from clinica_gado.training import run
 from clinica_gado.training.cases import Case, load_case
 from clinica_gado.training.config import TrainingConfig, with_changes
@@ -30,6 +35,8 @@ def simulated(monkeypatch):
         return Case(label_map.name, images, 9 * image, brain, brain)
 
     monkeypatch.setattr(material, "simulate_case", simulate)
+    # Files of the whole template's grid take seconds to write.
+    monkeypatch.setattr(material, "place_case", lambda case: case)
     return seeds
 
 
@@ -41,17 +48,29 @@ def maps(tmp_path):
     return paths
 
 
-def test_draws_are_made_once_on_the_grid_of_the_template(simulated, maps, tmp_path):
+def test_draws_are_made_once(simulated, maps, tmp_path):
     files = simulate_cases(maps, 2, INPUTS, tmp_path / "kept")
     assert simulate_cases(maps, 2, INPUTS, tmp_path / "kept") == files
     assert len(simulated) == len(set(simulated)) == 6
     assert len(subjects_of(files)) == 3
     case = load_case(files[0])
     assert tuple(case.images) == INPUTS
-    assert case.brain.shape == GRIDS["mni-1mm"]
     assert [float(image[case.brain].mean()) for image in case.images.values()] == [2, 4, 6]
-    assert float(case.enhanced[case.brain].mean()) == 18
+
+
+def test_images_and_brain_of_a_case_go_to_one_place_on_the_grid_of_the_template():
+    brain = np.zeros((12, 12, 12), dtype=bool)
+    brain[4:8, 4:8, 4:8] = True
+    image = np.where(brain, 5, 1).astype(np.float32)
+    case = place_case(Case("a", {"T1w": image, "FLAIR": 2 * image}, 3 * image, brain, brain))
+    assert case.brain.shape == GRIDS["mni-1mm"]
     assert int(case.brain.sum()) == 64
+    assert [float(i[case.brain].min()) for i in (*case.images.values(), case.enhanced)] == [
+        5,
+        10,
+        15,
+    ]
+    assert float(case.images["T1w"][~case.brain].max()) == 1
 
 
 def test_seeds_do_not_depend_on_the_other_label_maps(simulated, maps, tmp_path):
