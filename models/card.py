@@ -16,10 +16,12 @@ GRIDS: dict[str, tuple[int, int, int]] = {
     "mni-128": (128, 128, 128),
     "mni-160x192x160": (160, 192, 160),
     "mni-192x256x192": (192, 256, 192),
+    "mni-2mm": (85, 104, 90),
 }
 """Grids a network can work on. The first has the voxels of Clinica's cropped t1-linear, the second
 its field of view; the third (Bône 2021, 2022) is a part of it and the fourth (Chen 2022) holds it,
-both with its 1 mm voxels. `clinica_gado.inference.grid` brings images there."""
+both with its 1 mm voxels; the last has the field of view of the first in voxels of
+2 mm, for trials without a GPU. `clinica_gado.inference.grid` brings images there."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE_NAME = re.compile(r"(model|fold-\d{1,2})\.safetensors")

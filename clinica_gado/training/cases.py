@@ -15,7 +15,7 @@ from clinica_gado.caps import real_enhanced_paths
 from clinica_gado.errors import GadoError
 from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.images import read_volume
-from clinica_gado.sequences import T1W, T1W_CE
+from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.validation.enhancement import align_real
 from clinica_gado.virtual_enhancement import (
@@ -121,11 +121,11 @@ def _prepare(job: InputJob, settings: EnhancementSettings, path: Path) -> None:
 
 
 def load_case(path: Path) -> Case:
-    """Read a prepared case."""
+    """Read a prepared case; its first image is the one that leads the others to the template."""
     with np.load(path, allow_pickle=False) as arrays:
         images = {name: arrays[name] for name in arrays.files if name not in _NOT_INPUTS}
         enhanced, brain = arrays[ENHANCED], arrays[BRAIN]
-    mask = (images[T1W] > 0) & (enhanced > 0)
+    mask = (next(iter(images.values())) > 0) & (enhanced > 0)
     return Case(path.stem, images, enhanced, brain, mask)
 
 

@@ -36,7 +36,7 @@ class NetworkConfig:
     output_mode: Literal["change", "image"] = _setting(
         "change", "What the network makes: a change to its input, or the image."
     )
-    grid: Literal["mni-1mm", "mni-128", "mni-160x192x160", "mni-192x256x192"] = _setting(
+    grid: Literal["mni-1mm", "mni-128", "mni-160x192x160", "mni-192x256x192", "mni-2mm"] = _setting(
         "mni-1mm", "Grid that the network works on."
     )
     normalisation: Literal["percentile", "minmax", "zscore", "equalised"] = _setting(
@@ -238,6 +238,7 @@ def _describe(section: str, owner: type, name: str) -> Setting:
 
 
 SLAB_ARCHITECTURES = ("hr_fcn", "unet")
+RESAMPLED_GRIDS = ("mni-128", "mni-2mm")
 BRAIN_RULES = ("zscore", "equalised")
 _POSITIVE = (
     *("width", "levels", "depth", "slices"),
@@ -279,8 +280,8 @@ def _contradictions(config: TrainingConfig) -> list[str]:
     if config.data.enhancement_spread < 1:
         faults.append("enhancement_spread must not be below 1")
     network, patch_size = config.network, config.data.patch_size
-    if network.grid == "mni-128" and patch_size:
-        faults.append("the grid mni-128 takes whole images: set patch_size to 0")
+    if network.grid in RESAMPLED_GRIDS and patch_size:
+        faults.append(f"the grid {network.grid} takes whole images: set patch_size to 0")
     if network.architecture in SLAB_ARCHITECTURES and patch_size:
         faults.append(f"{network.architecture} learns from slabs of slices: set patch_size to 0")
     if network.normalisation in BRAIN_RULES and not config.adds_contrast:

@@ -21,7 +21,12 @@ class Split:
 
 def subject_of(file: Path) -> str:
     """Return the subject of a prepared pair, from its name `sub-X_ses-Y.npz`."""
-    return file.stem.split("_", maxsplit=1)[0]
+    return subject_of_name(file.stem)
+
+
+def subject_of_name(name: str) -> str:
+    """Return the subject of a case, from its name `sub-X_ses-Y`."""
+    return name.split("_", maxsplit=1)[0]
 
 
 def hold_out(files: Sequence[Path], subjects: Collection[str]) -> Split:

@@ -21,7 +21,7 @@ from clinica_gado.inference import Predictor
 from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bundle
 from clinica_gado.preprocessing.t1_linear import LinearOptions
-from clinica_gado.sequences import T1W, T1W_CE
+from clinica_gado.sequences import T1W, T1W_CE, T1W_LOW_DOSE
 from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
 from clinica_gado.training.calibration import best_gain, scale_change
 from clinica_gado.training.cases import (
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "config.json"
+LEADERS = (T1W, T1W_LOW_DOSE)
+"""What can come first where contrast is added: its sequence and scale are those of the result."""
 HEADS_FOR_RANGES = 4
 """Simulated heads whose intensities stand for those of all: each takes seconds."""
 
@@ -112,7 +114,7 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
         There is nothing to learn from, pairs of this kind cannot be prepared, or `output` holds a
         run with other settings.
     """
-    _check_task(request)
+    check_task(request)
     files = prepare(request)
     blueprint = blueprint_of(
         request.config, request.start_from, partial(fit_ranges, request, files)
@@ -131,7 +133,14 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
     return join_folds(request, len(splits), blueprint) if fabric.is_global_zero else None
 
 
-def _check_task(request: TrainingRequest) -> None:
+def check_task(request: TrainingRequest) -> None:
+    """Refuse images that networks cannot learn from, or cannot be simulated, before any work.
+
+    Raises
+    ------
+    TrainingError
+        Such images are asked for.
+    """
     config = request.config
     if config.adds_contrast:
         _check_enhancement(request)
@@ -143,10 +152,10 @@ def _check_task(request: TrainingRequest) -> None:
 
 
 def _check_enhancement(request: TrainingRequest) -> None:
-    config = request.config
-    if config.input_names[0] != T1W:
-        raise TrainingError("The target enhanced needs T1w as the first input.")
-    unknown = set(config.input_names[1:]) - set(RENDERED_AS) - set(DOSES)
+    names = request.config.input_names
+    if names[0] not in LEADERS:
+        raise TrainingError(f"The target enhanced needs {' or '.join(LEADERS)} as the first input.")
+    unknown = set(names) - {T1W, *RENDERED_AS, *DOSES}
     if request.label_maps and unknown:
         raise TrainingError(
             f"{', '.join(sorted(unknown))} cannot be simulated; leave --label-map out, or take "

@@ -224,7 +224,7 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
             {"inputs": ["a", "a"], "architecture": {**ARCHITECTURE, "in_channels": 2}},
             "lists an input twice",
         ),
-        ({"grid": "mni-2mm"}, "known grids: mni-1mm, mni-128"),
+        ({"grid": "mni-3mm"}, "known grids: mni-1mm, mni-128"),
         ({"grid": {"name": "mni-128", "shape": [64, 64, 64]}}, "shape"),
         ({"normalisation": {}}, "normalisation"),
         ({"architecture": "attention_unet"}, "architecture"),

@@ -137,6 +137,7 @@ def test_settings_are_changed_by_name_whatever_their_section():
         ({"network": {"width": 2.5}}, "width must be a number"),
         ({"network": {"grid": "mni-2mm"}}, "grid must be one of"),
         ({"network": {"grid": "mni-128"}}, "whole images"),
+        ({"network": {"grid": "mni-2mm"}}, "whole images"),
         ({"loss": {"l1": 0}}, "at least one"),
         ({"data": {"simulated_share": 1.5}}, "between 0 and 1"),
         ({"loss": 3}, "loss must be an object"),

@@ -1,0 +1,1 @@
+"""Studies of networks that add contrast: which inputs, how many cases, which local loss."""

@@ -1,0 +1,183 @@
+"""What a study learns from and scores on: real visits, or heads simulated once for all networks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clinica_gado.errors import TrainingError
+from clinica_gado.files import atomic_path, sha256_of
+from clinica_gado.training.cases import BRAIN, ENHANCED, Case
+from clinica_gado.training.crossvalidation import Split, split_folds, subject_of
+from clinica_gado.training.heads import place_on_crop_grid
+from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.training.run import check_task, make_splits, prepare
+from clinica_gado.training.simulated import simulate_case
+
+if TYPE_CHECKING:
+    from clinica_gado.training.run import TrainingRequest
+
+logger = logging.getLogger(__name__)
+
+HOW_TO_SCORE = (
+    "give --validation-tsv (visits), --test-label-map (heads to simulate) or --folds (of the cases "
+    "learned from)"
+)
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """What a study is asked for.
+
+    Attributes
+    ----------
+    training : data and settings of all its networks; `output` is the folder of the study.
+    recipe : the settings in words, for captions.
+    test_label_maps : whole-head label maps to simulate the cases on that score.
+    draws, test_draws : simulated cases of each label map, to learn from and to score on.
+    flips : mirrored runs averaged when scoring, see `Predictor`.
+    """
+
+    training: TrainingRequest
+    recipe: str
+    test_label_maps: tuple[Path, ...] = ()
+    draws: int = 2
+    test_draws: int = 2
+    flips: str = "none"
+
+
+@dataclass(frozen=True)
+class Material:
+    """Prepared cases: those to learn from and those to score on, split by subject or label map.
+
+    Attributes
+    ----------
+    splits : one, or one a fold; `validation` are the cases that score.
+    label_maps : heads that are simulated beside real visits while learning.
+    is_simulated : whether the cases to learn from are simulated.
+    """
+
+    splits: tuple[Split, ...]
+    label_maps: tuple[Path, ...]
+    is_simulated: bool
+
+    def in_words(self) -> str:
+        """Return how many cases there are, for captions."""
+        kind = "simulated cases" if self.is_simulated else "real visits"
+        unit = "label maps" if self.is_simulated else "subjects"
+        learned = sorted({len(split.training) for split in self.splits})
+        subjects = sorted({len(subjects_of(split.training)) for split in self.splits})
+        scored = [file for split in self.splits for file in split.validation]
+        folds = f" in each of {len(self.splits)} folds" if len(self.splits) > 1 else ""
+        return (
+            f"{_range(learned)} {kind} of {_range(subjects)} {unit} to learn from{folds}, "
+            f"{len(scored)} cases of {len(subjects_of(scored))} others to score on"
+        )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return " to ".join(str(number) for number in dict.fromkeys((numbers[0], numbers[-1])))
+
+
+def subjects_of(files: Iterable[Path]) -> list[str]:
+    """Return the subjects, or label maps, that prepared cases are of, in order of their names."""
+    return sorted({subject_of(file) for file in files})
+
+
+def find_material(request: StudyRequest) -> Material:
+    """Prepare every case that is learned from or scored on.
+
+    Real visits teach where there are any, and heads are then simulated beside them as
+    `clinica-gado train` does; else so many cases of each label map, made once and kept, so that all
+    networks learn from the same ones.
+
+    Raises
+    ------
+    TrainingError
+        There is nothing to learn from or to score on, or more than one way to score.
+    """
+    training = request.training
+    _check(request)
+    config, heads = training.config, training.label_maps
+    real = prepare(training)
+    is_simulated = bool(heads) and (config.data.simulated_share == 1 or not real)
+    learned = _draw(request, heads, request.draws) if is_simulated else real
+    if request.test_label_maps:
+        splits = [Split(tuple(learned), tuple(_draw(request, request.test_label_maps)))]
+    elif training.validation_tsv is not None:
+        (held,) = make_splits(replace(training, folds=1), real)
+        splits = [Split(tuple(learned), held.validation) if is_simulated else held]
+    else:
+        splits = split_folds(learned, training.folds, config.seed)
+    return Material(tuple(splits), () if is_simulated else heads, is_simulated)
+
+
+def _check(request: StudyRequest) -> None:
+    training = request.training
+    if not training.config.adds_contrast:
+        raise TrainingError(
+            "Studies are of networks that add contrast: give --target enhanced and their --inputs, "
+            "or a preset of such networks."
+        )
+    check_task(replace(training, label_maps=(*training.label_maps, *request.test_label_maps)))
+    ways = (request.test_label_maps, training.validation_tsv, training.folds > 1)
+    if sum(map(bool, ways)) != 1:
+        raise TrainingError(f"A study scores in one way: {HOW_TO_SCORE}.")
+    if training.label_maps and request.test_label_maps:
+        taught = {sha256_of(path): path.name for path in training.label_maps}
+        both = [taught[s] for path in request.test_label_maps if (s := sha256_of(path)) in taught]
+        if both:
+            raise TrainingError(f"{', '.join(both)}: a label map teaches or scores, never both.")
+
+
+def _draw(request: StudyRequest, label_maps: Sequence[Path], n: int | None = None) -> list[Path]:
+    names = request.training.config.input_names
+    folder = request.training.cache / "simulated" / "-".join(names)
+    n_draws = request.test_draws if n is None else n
+    return simulate_cases(label_maps, n_draws, names, folder)
+
+
+def simulate_cases(
+    label_maps: Sequence[Path], n_draws: int, inputs: Sequence[str], folder: Path
+) -> list[Path]:
+    """Simulate so many cases of each label map on the template's grid, once; return the files.
+
+    A file is what `load_case` reads. Its seed depends on the content of the label map and on the
+    number of the draw alone, and no two label maps share a person.
+    """
+    files = []
+    for label_map in label_maps:
+        digest = sha256_of(label_map)[:8]
+        for draw in range(n_draws):
+            stem = label_map.name.partition(".")[0].replace("_", "-")
+            path = folder / f"{stem}-{digest}_draw-{draw}.npz"
+            if not path.is_file():
+                logger.info("Simulating %s", path.stem)
+                case = simulate_case(label_map, int(digest, 16) * 1000 + draw, inputs)
+                _save(place_case(case), path)
+            files.append(path)
+    return files
+
+
+def place_case(case: Case) -> Case:
+    """Cut or pad a simulated case to the template's grid, all its images alike."""
+    images = np.stack(list(case.images.values()))
+    placed = place_on_crop_grid(ScaledPair(images, case.enhanced, case.brain))
+    return replace(
+        case,
+        images=dict(zip(case.images, placed.source, strict=True)),
+        enhanced=placed.target,
+        brain=placed.mask,
+        mask=np.ones(placed.mask.shape, dtype=bool),
+    )
+
+
+def _save(case: Case, path: Path) -> None:
+    arrays: dict[str, Any] = {ENHANCED: case.enhanced, BRAIN: case.brain, **case.images}
+    with atomic_path(path) as partial:
+        np.savez_compressed(partial, **arrays)
