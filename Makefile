@@ -35,7 +35,7 @@ FIND_TORCH = $(if $(TORCH_WHEELS),--find-links $(TORCH_WHEELS))
 .PHONY: help demo test bench lint types lock wheelhouse locked sbom clean
 
 help:
-	@echo "make demo    run both pipelines on the simulated dataset of data_ci/"
+	@echo "make demo    run both pipelines on the simulated images of data_ci/"
 	@echo "make test    run all tests"
 	@echo "make bench   print the ratios of benchmarks/, each against its plain reference"
 	@echo "make lint    check style, formatting and spelling"
@@ -62,8 +62,7 @@ $(VENV)/.dev: $(VENV)/.test
 
 demo: $(VENV)/.test
 	$(BIN)/clinica run t1-gado-removal data_ci/bids $(CAPS) -np $(PROCS)
-	$(BIN)/clinica run t1-virtual-enhance data_ci/bids $(CAPS) -tsv data_ci/with_t2w_and_flair.tsv \
-		--segmentation none
+	$(BIN)/clinica run t1-virtual-enhance data_ci/bids_doses $(CAPS) --segmentation none
 	@echo
 	@echo "Open the reports in a browser: $(CAPS)/gado_qc/t1-gado-removal/report.html"
 	@echo "                               $(CAPS)/gado_qc/t1-virtual-enhance/report.html"

@@ -16,13 +16,13 @@ from clinica_gado.simulation.dataset import simulate_subject
 from clinica_gado.simulation.planning import plan_subject
 
 REPOSITORY = Path(__file__).parents[2]
-DATASET = REPOSITORY / "data_ci" / "bids"
+DATASET, DOSES = REPOSITORY / "data_ci" / "bids", REPOSITORY / "data_ci" / "bids_doses"
 LABEL_MAPS = REPOSITORY.parent / "shared" / "labelmaps"
 LIMIT_BYTES = 15_000_000
 NAME = re.compile(
-    r"(?P<sub>sub-[a-z0-9]+)(_(?P<ses>ses-M\d{3}))?(_ce-gadolinium)?(_run-\d{2})?_(T1w|T2w|FLAIR)\.nii\.gz"
+    r"(?P<sub>sub-[a-z0-9]+)(_(?P<ses>ses-M\d{3}))?(_acq-lowdose)?(_ce-gadolinium)?(_run-\d{2})?_(T1w|T2w|FLAIR)\.nii\.gz"
 )
-IMAGES = sorted(DATASET.rglob("*.nii.gz"))
+IMAGES = sorted([*DATASET.rglob("*.nii.gz"), *DOSES.rglob("*.nii.gz")])
 
 
 def _sidecar(image: Path) -> dict[str, object]:
@@ -35,7 +35,7 @@ def _names(folder: str) -> list[str]:
 
 
 def test_dataset_is_small() -> None:
-    total = sum(path.stat().st_size for path in DATASET.rglob("*") if path.is_file())
+    total = sum(path.stat().st_size for path in DATASET.parent.rglob("*") if path.is_file())
     assert 0 < total < LIMIT_BYTES
 
 
@@ -44,7 +44,7 @@ def test_name_folder_and_sidecar_are_bids(path: Path) -> None:
     match = NAME.fullmatch(path.name)
     assert match is not None
     folders = [part for part in (match["sub"], match["ses"], "anat") if part]
-    assert path.parent == DATASET.joinpath(*folders)
+    assert path.parent in (DATASET.joinpath(*folders), DOSES.joinpath(*folders))
     sidecar = _sidecar(path)
     assert sidecar["Simulated"] is True
     assert "SyntheticImage" not in sidecar
@@ -90,6 +90,17 @@ def test_a_visit_has_only_a_plain_image() -> None:
 def test_a_visit_has_what_virtual_enhancement_takes() -> None:
     names = {name.rpartition("_")[2] for name in _names("sub-ci01/ses-M000")}
     assert names == {"T1w.nii.gz", "T2w.nii.gz", "FLAIR.nii.gz"}
+
+
+def test_enhancement_grows_with_the_dose() -> None:
+    folder = DOSES / "sub-ci04" / "ses-M000" / "anat"
+    plain, low, full = (
+        nib.load(folder / f"sub-ci04_ses-M000_{name}T1w.nii.gz").get_fdata()
+        for name in ("", "acq-lowdose_ce-gadolinium_", "ce-gadolinium_")
+    )
+    enhancing = full - plain > 0.5 * np.percentile(plain, 99)
+    assert enhancing.sum() > 100
+    assert plain[enhancing].mean() < low[enhancing].mean() < full[enhancing].mean()
 
 
 def test_a_visit_has_thick_slices() -> None:
