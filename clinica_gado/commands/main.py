@@ -19,7 +19,7 @@ VERBS = {
     "export": "Write T1w without contrast as a CAPS for Clinica and ClinicaDL.",
     "models": "List, check and convert model bundles.",
     "train": "Train a model on real pairs and simulated heads.",
-    "study": "Studies of inputs, number of cases and local loss, as in the papers.",
+    "study": "Study inputs, number of cases and local loss, as papers do.",
     "report": "Write the quality report of a run, or its pages as PDF or PNG.",
     "evaluate": "Compare models on real pairs, case by case.",
     "simulate": "Simulate MRI with and without gadolinium from label maps.",
