@@ -135,7 +135,7 @@ def test_settings_are_changed_by_name_whatever_their_section():
         ({"network": {"breadth": 3}}, "network.breadth"),
         ({"network": {"width": 0}}, "width must be above 0"),
         ({"network": {"width": 2.5}}, "width must be a number"),
-        ({"network": {"grid": "mni-2mm"}}, "grid must be one of"),
+        ({"network": {"grid": "mni-3mm"}}, "grid must be one of"),
         ({"network": {"grid": "mni-128"}}, "whole images"),
         ({"network": {"grid": "mni-2mm"}}, "whole images"),
         ({"loss": {"l1": 0}}, "at least one"),
