@@ -6,9 +6,9 @@
 Each head is simulated without contrast on its label map's voxels (1 mm), by each sequence, brought
 to the template by the fast t1-linear of the pipelines, and segmented by each engine that is there.
 Only the sequence differs between two images of a head: tissue, noise, field and sharpness are the
-same.
-The labels follow by the same affine: a voxel is of the tissue that fills more than half of it, as a
-probability above .5 says. Heads 17-20 are in no atlas and chose no parameter; 15 and 16 chose.
+same. The labels follow by the same affine: a voxel is of the tissue that fills more than half of
+it, as a probability above .5 says. Heads 17-20 are in no atlas and chose no parameter; 15 and 16
+chose.
 
 `thresholds` is what intensity alone can reach: the two thresholds, of each image, that agree best
 with the labels, given the labels, and that the voxels are brain. Preparing a head takes some
@@ -27,7 +27,6 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
 from clinica_gado.errors import SegmentationError
 from clinica_gado.evaluation.lesions import labels_on_grid
@@ -35,6 +34,7 @@ from clinica_gado.evaluation.overlap import dice
 from clinica_gado.preprocessing.fast import run_linear_fast
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, save_volume
+from clinica_gado.preprocessing.linear import resample_to_grid
 from clinica_gado.preprocessing.templates import load_template
 from clinica_gado.segmentation.atlas import LABELS_OF_TISSUE
 from clinica_gado.segmentation.choice import choose_segmenter
@@ -43,7 +43,7 @@ from clinica_gado.segmentation.volumes import THRESHOLD
 from clinica_gado.simulation.acquisition import Grid
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.dataset import scan_head
-from clinica_gado.simulation.labels import load_label_map
+from clinica_gado.simulation.labels import LabelMap, load_label_map
 from clinica_gado.simulation.parameters import Geometry, Scan
 from clinica_gado.simulation.planning import VOLUME_SPGR
 from clinica_gado.simulation.sampling import sample_acquisition, sample_head
@@ -129,23 +129,20 @@ def prepare(label_maps: Path, number: int, folder: Path, sequence: str = "spgr")
     path = label_maps / f"head_{number:02d}_dseg.nii.gz"
     linear = run_linear_fast(simulate(path, number, sequence), load_template("head").volume)
     label_map = load_label_map(path)
-    to_voxels = np.linalg.inv(label_map.affine) @ linear.mni_to_native @ CROP_GRID.affine
     labels = labels_on_grid(label_map.labels, label_map.affine, linear.mni_to_native)
-    tissues = tissues_on_grid(label_map.labels, to_voxels)
+    tissues = tissues_on_grid(label_map, linear.mni_to_native)
     nib.save(nib.Nifti1Image(labels, CROP_GRID.affine), made.labels)
     nib.save(nib.Nifti1Image(tissues, CROP_GRID.affine), made.tissues)
     save_volume(linear.cropped, made.image)
 
 
-def tissues_on_grid(labels: np.ndarray, to_voxels: np.ndarray) -> np.ndarray:
+def tissues_on_grid(label_map: LabelMap, mni_to_native: np.ndarray) -> np.ndarray:
     """Return which of `TISSUES`, from 1, fills most of each voxel of `CROP_GRID`; 0 for none."""
     moved = np.zeros(CROP_GRID.shape, dtype=np.uint8)
     for number, tissue in enumerate(TISSUES, start=1):
-        is_tissue = np.isin(labels, LABELS_OF_TISSUE[tissue]).astype(np.float32)
-        share = ndimage.affine_transform(
-            is_tissue, to_voxels, output_shape=CROP_GRID.shape, order=1
-        )
-        moved[share > THRESHOLD] = number
+        is_tissue = np.isin(label_map.labels, LABELS_OF_TISSUE[tissue]).astype(np.float32)
+        share = resample_to_grid(Volume(is_tissue, label_map.affine), CROP_GRID, mni_to_native)
+        moved[share.data > THRESHOLD] = number
     return moved
 
 

@@ -21,17 +21,15 @@ def _in_order(*decorators: Decorator) -> Decorator:
     return lambda command: reduce(lambda made, each: each(made), reversed(decorators), command)
 
 
-def network_options(
-    flips: str, model_help: str, flips_help: str, shipped: str = "the one shipped"
-) -> Decorator:
-    """Return the group of which model runs, and how; `flips` and `shipped` are its defaults."""
+def network_options(flips: str, model_help: str, flips_help: str) -> Decorator:
+    """Return the group of which model runs, and how; `flips` is its default."""
     return _in_order(
         cli_param.option_group.custom_pipeline_options("Which model, and how it runs"),
         declare(
             "--model",
             metavar="ID|FOLDER",
             default=None,
-            show_default=shipped,
+            show_default="the one shipped",
             help=model_help,
         ),
         declare(

@@ -54,12 +54,12 @@ _MACHINE: tuple[Decorator, ...] = (
 
 def data_options(command: Any) -> Any:
     """Add what to learn from, and where the result goes."""
-    return _add(_DATA, command)
+    return add_options(_DATA, command)
 
 
 def machine_options(command: Any) -> Any:
     """Add where and how to compute; `take_devices` reads them."""
-    return _add(_MACHINE, command)
+    return add_options(_MACHINE, command)
 
 
 def configuration_options(preset: str) -> Decorator:
@@ -72,10 +72,11 @@ def configuration_options(preset: str) -> Decorator:
             "--config", "file", type=FILE, help="Settings from a JSON file, not a preset."
         ),
     )
-    return lambda command: _add((*source, *map(_option_of, settings())), command)
+    return lambda command: add_options((*source, *map(_option_of, settings())), command)
 
 
-def _add(options: tuple[Decorator, ...], command: Any) -> Any:
+def add_options(options: tuple[Decorator, ...], command: Any) -> Any:
+    """Add options to a command, listed in its help as they stand."""
     for option in reversed(options):
         command = option(command)
     return command

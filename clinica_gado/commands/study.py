@@ -9,6 +9,7 @@ import click
 
 from clinica_gado.commands._training_options import (
     FILE,
+    add_options,
     configuration_options,
     data_options,
     machine_options,
@@ -60,12 +61,7 @@ def _study(preset: str) -> Any:
         configuration_options(preset),
     )
 
-    def add(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
+    return lambda command: add_options(options, command)
 
 
 def _request(options: dict[str, Any]) -> StudyRequest:

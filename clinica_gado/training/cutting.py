@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 BRAIN_STEP, ENHANCING_STEP = 4, 20
 """Every so many voxels can be the centre of a patch: enough to choose from, in little memory."""
-MANY_IMAGES_EXCESS = 0.1
-"""Of several images the T1w comes from another scan than the enhanced one: a voxel enhances that is
-brighter by a fifth of the brain's median, which `PercentileMedian` puts at 0.5."""
+ENHANCING_EXCESS = 0.1
+"""Where contrast is added, T1w and enhanced image are two scans, which differ everywhere: a voxel
+enhances that is brighter by a fifth of the brain's median, which `PercentileMedian` puts at 0.5."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def locate(pair: ScaledPair, *, adds_contrast: bool = False) -> Located:
     if not len(inside):
         inside = np.array([pair.mask.shape]) // 2
     first = pair.images[0]
-    excess = pair.target > first + MANY_IMAGES_EXCESS if adds_contrast else first > pair.target
+    excess = pair.target > first + ENHANCING_EXCESS if adds_contrast else first > pair.target
     enhancing = np.argwhere(pair.mask & excess)[::ENHANCING_STEP]
     centres = (inside, enhancing if len(enhancing) else inside)
     return Located(pair, *(voxels.astype(np.int16) for voxels in centres))

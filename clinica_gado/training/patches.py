@@ -71,23 +71,21 @@ class PatchDataset(Dataset["torch.Tensor"]):
         rng = np.random.default_rng([self._seed, number])
         is_simulated = rng.random() < self._config.simulated_share
         if self._simulated is not None and (is_simulated or not self._real):
-            patch, may_be_plain = self._simulated.patch(number, rng), True
-        else:
-            cut = cut_seen(self._pick(number, rng), self._config, self._slices, self._multiple, rng)
-            patch, may_be_plain = augment(cut, self._config.augmentation, rng), False
-        return self._vary(patch, may_be_plain, rng)
+            return self._vary(self._simulated.patch(number, rng), rng, is_simulated=True)
+        cut = cut_seen(self._pick(number, rng), self._config, self._slices, self._multiple, rng)
+        return self._vary(augment(cut, self._config.augmentation, rng), rng, is_simulated=False)
 
     def _vary(
-        self, patch: torch.Tensor, may_be_plain: bool, rng: np.random.Generator
+        self, patch: torch.Tensor, rng: np.random.Generator, *, is_simulated: bool
     ) -> torch.Tensor:
         """Vary what is enhanced, or which images are given, as suits the target."""
         if self._config.adds_contrast:
             return _leave_out(patch, self._config.missing_share, rng)
-        if may_be_plain and rng.random() < self._config.unenhanced_share:
+        if is_simulated and rng.random() < self._config.unenhanced_share:
             return patch[[1, 1, 2]]
         # Real pairs with another target differ by more than the agent.
-        is_remapped = may_be_plain or self._config.target == "remapped"
-        return self._scale_enhancement(patch, rng) if is_remapped else patch
+        differs_by_agent = is_simulated or self._config.target == "remapped"
+        return self._scale_enhancement(patch, rng) if differs_by_agent else patch
 
     def _scale_enhancement(self, patch: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Multiply what the source has more than the target by one factor, log-uniform."""

@@ -115,13 +115,13 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
         run with other settings.
     """
     check_task(request)
-    files = prepare(request)
+    splits = make_splits(request, prepare(request))
+    learned = list(dict.fromkeys(file for split in splits for file in split.training))
     blueprint = blueprint_of(
-        request.config, request.start_from, partial(fit_ranges, request, files)
+        request.config, request.start_from, partial(fit_ranges, request, learned)
     )
     _check_start(request, blueprint)
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
-    splits = make_splits(request, files)
     fabric.launch()
     if len(splits) == 1:
         return train_split(request, splits[0], blueprint, fabric)
@@ -224,9 +224,11 @@ def _prepare_cases(request: TrainingRequest, visits_tsv: Path | None) -> list[Pa
 
 
 def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rule]:
-    """Return the z-score range of each image, and of `ENHANCED`, over what is learned from.
+    """Return the z-score range of each image, and of `ENHANCED`, over the cases learned from.
 
-    Over the prepared cases; without any, over one simulated case of each of the first label maps.
+    Parameters
+    ----------
+    files : those cases. Without any, one simulated case of each of the first label maps.
     """
     names = request.config.input_names
     heads = [] if files else request.label_maps[:HEADS_FOR_RANGES]

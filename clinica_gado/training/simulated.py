@@ -66,8 +66,8 @@ def simulate_case(label_map: Path, seed: int, inputs: Sequence[str]) -> Case:
     """Draw a person, a lesion of any kind and a protocol; render the inputs and the enhanced T1w.
 
     The enhanced T1w is the same acquisition as the T1w at full dose: both agree exactly wherever no
-    agent is. Half of the heads are shown without all but the brain, cut as generously as some
-    skull-strip does. Images are as those of `simulate_pair`.
+    agent is. Half of the heads show the brain alone, cut out as a skull-strip does. Images are as
+    those of `simulate_pair`.
     """
     rng = np.random.default_rng(seed)
     labels = load_label_map(label_map)

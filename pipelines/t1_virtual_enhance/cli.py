@@ -39,9 +39,9 @@ from clinica_gado.pipelines.shared_cli import (
 )
 @network_options(
     "all",
-    "Bundle to apply; its card says which images it takes.",
+    "Bundle to apply; its card says which images it takes. The one shipped takes a T1w without "
+    "contrast and one with a low dose.",
     "Mirrored copies to average; their spread is the uncertainty map.",
-    shipped="none is shipped",
 )
 @declare(
     "--amplify",

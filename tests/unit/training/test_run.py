@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from clinica_gado.errors import TrainingError
+from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
 from clinica_gado.training.cases import load_case
 from clinica_gado.training.config import TrainingConfig, with_changes
+from clinica_gado.training.crossvalidation import Split
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.presets import PRESETS
@@ -240,6 +242,17 @@ def test_z_scores_have_the_range_of_each_image_of_the_training_set(request_of, c
     assert inputs["FLAIR"]["low"] == pytest.approx(np.percentile(z_scores, 1), abs=0.02)
     assert inputs["T1w"] != inputs["FLAIR"]
     assert card.normalisation["rule"] == "zscore"
+
+
+def test_cases_that_judge_have_no_part_in_the_range(request_of, cases, monkeypatch):
+    learned, judge = cases
+    monkeypatch.setattr(run, "make_splits", lambda request, files: [Split((learned,), (judge,))])
+    changes = {"normalisation": "zscore", "output_mode": "image", "missing_share": 0.25}
+    card = train_bundle(request_of(config=with_changes(ENHANCED, changes))).card
+    values = load_case(learned).images["T2w"][load_case(learned).brain]
+    alone = training_range([values])
+    (found,) = [item.normalisation for item in card.inputs if item.name == "T2w"]
+    assert (found["low"], found["high"]) == pytest.approx((alone.low, alone.high))
 
 
 @pytest.mark.parametrize(
