@@ -7,8 +7,8 @@ Each head is simulated without contrast on its label map's voxels (1 mm), by eac
 to the template by the fast t1-linear of the pipelines, and segmented by each engine that is there.
 Only the sequence differs between two images of a head: tissue, noise, field and sharpness are the
 same. The labels follow by the same affine: a voxel is of the tissue that fills more than half of
-it, as a probability above .5 says. Heads 17-20 are in no atlas and chose no parameter; 15 and 16
-chose.
+it, as a probability above .5 says; vessels, dura, choroid plexus and pituitary, which the label map
+counts to CSF, are in none. Heads 17-20 are in no atlas and chose no parameter; 15 and 16 chose.
 
 `thresholds` is what intensity alone can reach: the two thresholds, of each image, that agree best
 with the labels, given the labels, and that the voxels are brain. Preparing a head takes some
@@ -44,7 +44,13 @@ from clinica_gado.simulation.acquisition import Grid
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.dataset import scan_head
 from clinica_gado.simulation.labels import LabelMap, load_label_map
-from clinica_gado.simulation.parameters import Geometry, Scan
+from clinica_gado.simulation.layers import Head, tissue_share
+from clinica_gado.simulation.parameters import (
+    AcquisitionParameters,
+    Geometry,
+    HeadParameters,
+    Scan,
+)
 from clinica_gado.simulation.planning import VOLUME_SPGR
 from clinica_gado.simulation.sampling import sample_acquisition, sample_head
 from clinica_gado.simulation.signal import Mprage
@@ -127,33 +133,57 @@ def prepare(label_maps: Path, number: int, folder: Path, sequence: str = "spgr")
     if all(path.is_file() for path in made):
         return
     path = label_maps / f"head_{number:02d}_dseg.nii.gz"
-    linear = run_linear_fast(simulate(path, number, sequence), load_template("head").volume)
-    label_map = load_label_map(path)
+    label_map, person = load_label_map(path), draw_person(number)
+    head = build_head(label_map, person.parameters)
+    linear = run_linear_fast(scan(head, person, sequence), load_template("head").volume)
     labels = labels_on_grid(label_map.labels, label_map.affine, linear.mni_to_native)
-    tissues = tissues_on_grid(label_map, linear.mni_to_native)
+    tissues = tissues_on_grid(label_map, tissue_share(head).numpy(), linear.mni_to_native)
     nib.save(nib.Nifti1Image(labels, CROP_GRID.affine), made.labels)
     nib.save(nib.Nifti1Image(tissues, CROP_GRID.affine), made.tissues)
     save_volume(linear.cropped, made.image)
 
 
-def tissues_on_grid(label_map: LabelMap, mni_to_native: np.ndarray) -> np.ndarray:
-    """Return which of `TISSUES`, from 1, fills most of each voxel of `CROP_GRID`; 0 for none."""
+def tissues_on_grid(
+    label_map: LabelMap, share: np.ndarray, mni_to_native: np.ndarray
+) -> np.ndarray:
+    """Return which of `TISSUES`, from 1, fills most of each voxel of `CROP_GRID`; 0 for none.
+
+    `share` of a voxel of the label map is of its label, the rest of what is in no tissue.
+    """
     moved = np.zeros(CROP_GRID.shape, dtype=np.uint8)
     for number, tissue in enumerate(TISSUES, start=1):
-        is_tissue = np.isin(label_map.labels, LABELS_OF_TISSUE[tissue]).astype(np.float32)
-        share = resample_to_grid(Volume(is_tissue, label_map.affine), CROP_GRID, mni_to_native)
-        moved[share.data > THRESHOLD] = number
+        filled = share * np.isin(label_map.labels, LABELS_OF_TISSUE[tissue])
+        on_grid = resample_to_grid(Volume(filled, label_map.affine), CROP_GRID, mni_to_native)
+        moved[on_grid.data > THRESHOLD] = number
     return moved
 
 
-def simulate(path: Path, seed: int, sequence: str = "spgr") -> Volume:
-    """Scan a head at 1 mm without contrast, on the very voxels whose tissue is known."""
+class Person(NamedTuple):
+    """Whose head is scanned, and how: all but the sequence."""
+
+    parameters: HeadParameters
+    acquisition: AcquisitionParameters
+    seed: int
+
+
+def draw_person(seed: int) -> Person:
+    """Draw a head and a scanner of 1 mm voxels."""
     rng = np.random.default_rng(seed)
     parameters = sample_head(rng, field_strength_t=1.5 if seed % 2 else 3.0)
-    scan = Scan(SEQUENCES[sequence], 0.0, sample_acquisition(rng, Geometry((1.0, 1.0, 1.0))))
-    head = build_head(load_label_map(path), parameters)
+    return Person(parameters, sample_acquisition(rng, Geometry((1.0, 1.0, 1.0))), seed)
+
+
+def simulate(path: Path, seed: int, sequence: str = "spgr") -> Volume:
+    """Scan a label map's head."""
+    person = draw_person(seed)
+    return scan(build_head(load_label_map(path), person.parameters), person, sequence)
+
+
+def scan(head: Head, person: Person, sequence: str) -> Volume:
+    """Scan a head at 1 mm without contrast, on the very voxels whose tissue is known."""
+    request = Scan(SEQUENCES[sequence], 0.0, person.acquisition)
     grid = Grid(tuple(head.tissue.shape), head.affine)
-    values = scan_head(head, parameters, scan, grid, (seed,))
+    values = scan_head(head, person.parameters, request, grid, (person.seed,))
     return Volume(np.asarray(values, dtype=np.float32), head.affine)
 
 
@@ -246,7 +276,7 @@ def print_table(
 
 
 def overlaps(maps: TissueMaps, labels: np.ndarray) -> dict[str, float]:
-    """Return the Dice of each tissue; vessels are in no tissue."""
+    """Return the Dice of each tissue."""
     return {
         tissue: dice(getattr(maps, tissue) > THRESHOLD, labels == number)
         for number, tissue in enumerate(TISSUES, start=1)

@@ -23,7 +23,7 @@ from clinica_gado.simulation.acquisition import (
 )
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.labels import Tissue, load_label_map
-from clinica_gado.simulation.layers import FULL, Head
+from clinica_gado.simulation.layers import FULL, Head, tissue_share
 from clinica_gado.simulation.masks import brain_region, face_region
 from clinica_gado.simulation.parameters import HeadParameters, Scan
 from clinica_gado.simulation.planning import PlannedImage, PlannedSubject
@@ -116,11 +116,14 @@ def _generator(seed: tuple[int, ...], device: torch.device) -> torch.Generator:
 
 
 def true_labels(head: Head, scan: Scan, grid: Grid) -> torch.Tensor:
-    """Return `TRUTH_LABELS` of each voxel of an image; vessels and meninges are not labelled."""
+    """Return `TRUTH_LABELS` of each voxel of an image.
+
+    Voxels that are half or more vessel, meninx, choroid plexus or pituitary are background.
+    """
     table = torch.zeros(len(Tissue), dtype=torch.uint8, device=head.tissue.device)
     for tissue, label in _TRUTH_OF_TISSUE.items():
         table[tissue] = label
-    labels = table[head.tissue.int()]
+    labels = table[head.tissue.int()] * (tissue_share(head) > 0.5)
     for layer in head.layers:
         if layer.tissue in _LESION:
             labels[layer.fraction > FULL // 2] = TRUTH_LABELS["lesion"]

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from clinica_gado.simulation.labels import FloatArray, Tissue
 
 FULL = 255
+_OF_NO_TISSUE = (
+    *(Tissue.DURA, Tissue.PITUITARY, Tissue.CHOROID_PLEXUS),
+    *(Tissue.BLOOD, Tissue.ARTERIAL_BLOOD),
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,19 @@ class Head:
         layers = tuple(Layer(layer.tissue, layer.fraction.to(device)) for layer in self.layers)
         volumes = (self.texture.to(device), self.brain.to(device))
         return Head(self.tissue.to(device), layers, *volumes, self.affine)
+
+
+def tissue_share(head: Head) -> torch.Tensor:
+    """Return the share of each voxel that no vessel, meninx, plexus or gland fills, (X, Y, Z) 0..1.
+
+    The tissues of the brain that a segmentation tells apart share what is left: a label map counts
+    these structures to CSF.
+    """
+    share = torch.ones(head.tissue.shape, dtype=torch.float32, device=head.tissue.device)
+    for layer in head.layers:
+        if layer.tissue in _OF_NO_TISSUE:
+            share *= 1.0 - layer.fraction.float() / FULL
+    return share
 
 
 def make_layer(tissue: Tissue, fraction: FloatArray) -> Layer:

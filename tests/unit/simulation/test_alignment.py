@@ -17,6 +17,7 @@ from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.artefacts import thicken
 from clinica_gado.simulation.dataset import TRUTH_LABELS, true_labels
 from clinica_gado.simulation.labels import LabelMap, Tissue
+from clinica_gado.simulation.layers import FULL, Layer
 from clinica_gado.simulation.parameters import (
     AcquisitionParameters,
     Geometry,
@@ -104,3 +105,18 @@ def test_true_labels_lie_where_the_image_shows_them(
     scan = Scan(SpinEcho(500.0, 12.0), 0.0, moved)
     labels = true_labels(head, scan, grid).numpy() == TRUTH_LABELS["white matter"]
     np.testing.assert_allclose(offset(image, labels.astype(float)), 0.0, atol=0.1)
+
+
+def test_voxels_that_vessels_fill_are_of_no_true_label(
+    phantom: LabelMap, parameters: HeadParameters
+) -> None:
+    bare = replace(build_head(phantom, replace(parameters, lesions=())), layers=())
+    filled = torch.zeros_like(bare.tissue)
+    filled[14:18] = FULL
+    grid = Grid(tuple(bare.tissue.shape), bare.affine)
+    scan = Scan(SpinEcho(500.0, 12.0), 0.0, _clean(Geometry((1.0, 1.0, 1.0))))
+    tissue = true_labels(bare, scan, grid)
+    labels = true_labels(replace(bare, layers=(Layer(Tissue.BLOOD, filled),)), scan, grid)
+    assert tissue[14:18].any()
+    assert not labels[14:18].any()
+    assert torch.equal(labels[18:], tissue[18:])

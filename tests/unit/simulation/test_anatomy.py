@@ -10,7 +10,7 @@ import torch
 
 from clinica_gado.simulation.anatomy import build_head, meninges_fraction
 from clinica_gado.simulation.labels import BONE, SUBARACHNOID, LabelMap, Tissue
-from clinica_gado.simulation.layers import FULL, Head
+from clinica_gado.simulation.layers import FULL, Head, Layer, tissue_share
 from clinica_gado.simulation.parameters import HeadParameters
 from clinica_gado.simulation.rendering import (
     render_concentration,
@@ -41,6 +41,20 @@ def test_each_enhancing_structure_is_there(head: Head) -> None:
     present = {layer.tissue for layer in head.layers if layer.fraction.any()}
     assert {Tissue.DURA, Tissue.CHOROID_PLEXUS, Tissue.BLOOD, Tissue.ARTERIAL_BLOOD} <= present
     assert {Tissue.ENHANCING_TUMOUR, Tissue.NECROSIS} <= present
+
+
+def test_vessels_and_meninges_leave_the_rest_of_a_voxel_to_the_tissue(head: Head) -> None:
+    dura = next(layer for layer in head.layers if layer.tissue == Tissue.DURA)
+    alone = replace(head, layers=(dura, full_layer(head, Tissue.OEDEMA)))
+    expected = 1 - dura.fraction.float() / FULL
+    torch.testing.assert_close(tissue_share(alone), expected)
+    both = tissue_share(replace(head, layers=(dura, dura)))
+    torch.testing.assert_close(both, expected**2)
+
+
+def full_layer(head: Head, tissue: Tissue) -> Layer:
+    """Return a layer that fills every voxel."""
+    return Layer(tissue, torch.full_like(head.tissue, FULL))
 
 
 def test_a_crop_is_the_part_of_the_head(head: Head, parameters: HeadParameters) -> None:
