@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import nn
 
 OutputMode = Literal["image", "change"]
+Norm = Literal["instance", "batch"]
 Sides = tuple[int, int, int]
 Kernel = int | Sides
 
@@ -143,23 +145,23 @@ class AttentionGate(nn.Module):
 
 
 class DownConv(nn.Sequential):
-    """Strided 3³ convolution, instance norm, LeakyReLU(0.2): every side is halved."""
+    """Strided 3³ convolution, norm, LeakyReLU(0.2): every side is halved."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm = "instance") -> None:
         super().__init__()
         self.add_module("conv", nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1))
-        self.add_module("norm", instance_norm(out_channels))
+        self.add_module("norm", NORMS[norm](out_channels))
         self.add_module("act", nn.LeakyReLU(0.2, inplace=True))
 
 
 class TransposedUp(nn.Sequential):
-    """Transposed 4³ convolution, instance norm, ReLU: every side is doubled."""
+    """Transposed 4³ convolution, norm, ReLU: every side is doubled."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm = "instance") -> None:
         super().__init__()
         conv = nn.ConvTranspose3d(in_channels, out_channels, 4, stride=2, padding=1)
         self.add_module("conv", conv)
-        self.add_module("norm", instance_norm(out_channels))
+        self.add_module("norm", NORMS[norm](out_channels))
         self.add_module("act", nn.ReLU(inplace=True))
 
 
@@ -192,6 +194,12 @@ def instance_norm(channels: int) -> nn.GroupNorm:
     The same function as `nn.InstanceNorm3d`, 2 to 5 times faster with channels last.
     """
     return nn.GroupNorm(channels, channels, affine=False)
+
+
+NORMS: dict[Norm, Callable[[int], nn.Module]] = {
+    "instance": instance_norm,
+    "batch": nn.BatchNorm3d,
+}
 
 
 def start_at_zero(layer: nn.Conv3d) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from clinica_gado.errors import BundleError
 from clinica_gado.models.attention_unet import AttentionUNet
-from clinica_gado.models.blocks import SynthesisNetwork
+from clinica_gado.models.blocks import NORMS, SynthesisNetwork
 from clinica_gado.models.hr_fcn import VARIANTS, HighResolutionFCN
 from clinica_gado.models.residual_unet import ResidualUNet
 from clinica_gado.models.strided_residual_unet import StridedResidualUNet
@@ -24,7 +24,7 @@ ARCHITECTURES: dict[str, Callable[..., SynthesisNetwork]] = {
     "unet": UNet,
 }
 
-_WORDS = {"output": ("image", "change"), "variant": VARIANTS}
+_WORDS = {"output": ("image", "change"), "variant": VARIANTS, "norm": tuple(NORMS)}
 # A card with absurd numbers must not exhaust the memory.
 _HIGHEST = {"levels": 8, "depth": 8, "in_channels": 16}
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from clinica_gado.models.blocks import (
     DownConv,
+    Norm,
     OutputMode,
     ResidualModule,
     SynthesisNetwork,
@@ -36,15 +37,23 @@ class ResidualUNet(SynthesisNetwork):
         Maps at half resolution; 128 in the paper.
     output
         `image` (the paper) or `change`; in the latter an untrained network is the identity.
+    norm
+        `instance` (the paper), whose statistics are those of the voxels at hand: a network that
+        learned from patches then sees a whole image on another scale. `batch` has its own.
     """
 
     def __init__(
-        self, *, in_channels: int = 1, width: int = 128, output: OutputMode = "image"
+        self,
+        *,
+        in_channels: int = 1,
+        width: int = 128,
+        output: OutputMode = "image",
+        norm: Norm = "instance",
     ) -> None:
         super().__init__(output, multiple=2 ** len(_GROWTH))
         widths = [width * growth for growth in _GROWTH]
         self.downs = nn.ModuleList(
-            DownConv(before, after)
+            DownConv(before, after, norm)
             for before, after in zip([in_channels, *widths], widths, strict=False)
         )
         self.residuals = nn.ModuleList(
@@ -54,7 +63,7 @@ class ResidualUNet(SynthesisNetwork):
         # From below each level takes its own maps and, but for the deepest, a skip as wide.
         entering = [widths[4], 2 * widths[3], 2 * widths[2], 2 * widths[1]]
         self.ups = nn.ModuleList(
-            TransposedUp(before, after)
+            TransposedUp(before, after, norm)
             for before, after in zip(entering, widths[-2::-1], strict=True)
         )
         self.head = UpHead(2 * widths[0], bounded=output == "image")

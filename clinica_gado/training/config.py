@@ -32,6 +32,10 @@ class NetworkConfig:
     variant: Literal["full", "A", "B", "C", "D"] = _setting(
         "full", "hr_fcn as published, or one of its ablations Model-A to D."
     )
+    norm: Literal["instance", "batch"] = _setting(
+        "instance",
+        "Norm of residual_unet; with `batch`, patches and whole images are on one scale.",
+    )
     inputs: str = _setting(T1W_CE, "Images given, by comma, in the order of the channels.")
     output_mode: Literal["change", "image"] = _setting(
         "change", "What the network makes: a change to its input, or the image."

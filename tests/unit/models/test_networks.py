@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from clinica_gado.errors import BundleError
 from clinica_gado.models.attention_unet import AttentionUNet, bottani_2022_attunet
-from clinica_gado.models.blocks import AttentionGate, instance_norm
+from clinica_gado.models.blocks import AttentionGate, DownConv, Norm, instance_norm
 from clinica_gado.models.folding import fold, upsampling_conv
 from clinica_gado.models.registry import build_network
 from clinica_gado.models.residual_unet import ResidualUNet, bottani_2022_resunet
@@ -88,6 +88,16 @@ def test_upsampling_and_convolution_are_one_transposed_convolution() -> None:
 def test_group_norm_of_one_channel_a_group_is_instance_norm() -> None:
     features = torch.rand(2, 3, 4, 4, 4)
     torch.testing.assert_close(instance_norm(3)(features), nn.InstanceNorm3d(3)(features))
+
+
+@pytest.mark.parametrize(("norm", "is_seen_alike"), [("batch", True), ("instance", False)])
+def test_a_patch_is_seen_as_in_the_whole_with_batch_norm_alone(
+    norm: Norm, is_seen_alike: bool
+) -> None:
+    whole = torch.cat((torch.rand(1, 1, 16, 16, 16), torch.zeros(1, 1, 16, 16, 16)), dim=2)
+    down = DownConv(1, 4, norm).eval()
+    of_whole, of_patch = down(whole)[:, :, :7], down(whole[:, :, :16])[:, :, :7]
+    assert torch.allclose(of_whole, of_patch, atol=1e-5) == is_seen_alike
 
 
 def test_attention_weighs_the_skip_between_zero_and_one() -> None:

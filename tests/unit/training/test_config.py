@@ -101,7 +101,7 @@ def test_the_command_offers_every_preset():
     ("architecture", "numbers"),
     [
         ("attention_unet", {"width", "levels"}),
-        ("residual_unet", {"width"}),
+        ("residual_unet", {"width", "norm"}),
         ("strided_residual_unet", {"width", "levels"}),
         ("hr_fcn", {"width", "slices", "variant"}),
         ("unet", {"width", "levels", "depth", "slices"}),
