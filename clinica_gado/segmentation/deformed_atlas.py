@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MIN_BRAIN_CM3 = 300.0
 """With less brain than this no tissue can be told; half of the smallest adult brain."""
 _MIN_PURE_VOXELS = 100
+_DARKEST = 1e-3
+"""No voxel that an image shows is zero, which says that nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class HeadParameters:
     mrf : smoothness and radius of Atropos's Markov random field.
     iterations : of Atropos.
     sure : voxels of a greater probability give the brightness of a pure tissue.
+    sharpening, sharpening_mm : see `sharpen`.
+    least_white_prior : of the atlas, from which on brightness may turn grey matter into white.
     """
 
     deformation_mm: float = 2.0
@@ -52,6 +56,9 @@ class HeadParameters:
     mrf: str = "[0.1,1x1x1]"
     iterations: int = 3
     sure: float = 0.9
+    sharpening: float = 1.5
+    sharpening_mm: float = 0.7
+    least_white_prior: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,14 @@ def segment_head(volume: Volume, atlas: Atlas, parameters: HeadParameters) -> Ti
         The atlas cannot be deformed to the image, or it shows too little of a brain.
     """
     brain, priors = locate_brain(volume, atlas, parameters)
+    sharp = sharpen(volume, parameters.sharpening, parameters.sharpening_mm)
     with _scratch_folder():
-        maps = classify(volume, brain, priors, parameters)
-    return share_partial_volume(volume, maps, parameters.sure)
+        maps = classify(sharp, brain, priors, parameters)
+    white_prior = priors[TISSUES.index("whitematter")]
+    maps = share_with_csf(sharp, maps, parameters.sure)
+    return share_with_white(
+        sharp, maps, white_prior > parameters.least_white_prior, parameters.sure
+    )
 
 
 def locate_brain(
@@ -232,23 +244,67 @@ def classify(
     )
 
 
-def share_partial_volume(volume: Volume, maps: TissueMaps, sure: float) -> TissueMaps:
+def sharpen(volume: Volume, amount: float, sigma_mm: float) -> Volume:
+    """Return an image plus so many times what a Gaussian takes from it; nothing below zero.
+
+    A voxel takes in its neighbours, in the scanner and again when it is resampled: with this undone
+    in part, narrow sulci and thin cortex keep their brightness. On simulated heads 15 and 16 it
+    raised Dice by 0.01 to 0.02 in each tissue.
+    """
+    sigma = [sigma_mm / spacing for spacing in volume.spacing]
+    smooth = ndimage.gaussian_filter(volume.data, sigma)
+    sharp = volume.data + amount * (volume.data - smooth)
+    return replace(volume, data=np.where(volume.data > 0, np.maximum(sharp, _DARKEST), 0.0))
+
+
+def share_with_csf(volume: Volume, maps: TissueMaps, sure: float) -> TissueMaps:
     """Divide what is grey matter or CSF by brightness between the two: half of each, half way.
 
     Most voxels of narrow sulci hold both. Atropos gives them to grey matter, whose brightness
     spreads more: on simulated head 16 that took 0.02 of the Dice of CSF. Left as it is where
     pure voxels are few, or CSF is not darker.
     """
-    grey, csf = maps.graymatter, maps.csf
-    pure = volume.data[grey > sure], volume.data[csf > sure]
-    if min(len(values) for values in pure) < _MIN_PURE_VOXELS:
+    either = maps.graymatter + maps.csf
+    share = _share_of_brighter(volume, maps.graymatter, maps.csf, sure)
+    if share is None:
         return maps
+    return replace(maps, graymatter=either * share, csf=either * (1 - share))
+
+
+def share_with_white(
+    volume: Volume, maps: TissueMaps, may_be_white: NDArray[np.bool_], sure: float
+) -> TissueMaps:
+    """Give grey matter that is brighter than half way to white matter to the latter, by its share.
+
+    As with `share_with_csf`, grey matter takes more than half of what lies between. Not where the
+    atlas has no white matter, (X, Y, Z): there it is a vessel that is bright.
+    """
+    share = _share_of_brighter(volume, maps.whitematter, maps.graymatter, sure)
+    if share is None:
+        return maps
+    either = maps.graymatter + maps.whitematter
+    is_white = may_be_white & (maps.graymatter > maps.whitematter) & (share > 0.5)
+    return replace(
+        maps,
+        graymatter=np.where(is_white, either * (1 - share), maps.graymatter),
+        whitematter=np.where(is_white, either * share, maps.whitematter),
+    )
+
+
+def _share_of_brighter(
+    volume: Volume, brighter: NDArray[np.float32], darker: NDArray[np.float32], sure: float
+) -> NDArray[np.float32] | None:
+    """Return where brightness lies between two tissues, 0 to 1, (X, Y, Z); None if it cannot tell.
+
+    It cannot where pure voxels are few, or the brighter tissue is not.
+    """
+    pure = volume.data[brighter > sure], volume.data[darker > sure]
+    if min(len(values) for values in pure) < _MIN_PURE_VOXELS:
+        return None
     bright, dark = (float(np.median(values)) for values in pure)
     if bright <= dark:
-        return maps
-    either = grey + csf
-    shared = either * np.clip((volume.data - dark) / (bright - dark), 0.0, 1.0)
-    return replace(maps, graymatter=shared, csf=either - shared)
+        return None
+    return np.clip((volume.data - dark) / (bright - dark), 0.0, 1.0)
 
 
 def _plain(data: NDArray[Any]) -> ants.ANTsImage:
