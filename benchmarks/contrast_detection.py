@@ -1,4 +1,4 @@
-"""Does `clinica-gado detect` tell gadolinium by the image alone? ROC, doubt and errors.
+"""Does `clinica-gado detect` tell gadolinium by the image alone? ROC, calibration, doubt, errors.
 
     python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] --keep FOLDER [--caps CAPS]
 
@@ -11,6 +11,7 @@ also as t1-gado-removal registered them.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ from clinica_gado.files import read_table
 SHARED = Path(__file__).parents[2] / "shared"
 HEADS, ANATOMIES, PAIRS = range(17, 21), 2, 13
 SAMPLES = 2000
+EDGES = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+"""Of the ranges in which probabilities are compared with frequencies; doubt is from .05 to .95."""
 
 
 def main() -> None:
@@ -88,6 +91,18 @@ def report_simulated(cases: pd.DataFrame) -> None:
         *cases.groupby("group"),
     ):
         print(f"  {name}: AUC {area(part):.4f}, {in_words(part)}")
+    report_calibration(cases)
+
+
+def report_calibration(cases: pd.DataFrame) -> None:
+    """Print what is said of images and what is so, range by range, and the mean squared error."""
+    said, is_enhanced = cases["probability"], cases["contrast"] == ENHANCED
+    print(f"  Brier score {((said - is_enhanced) ** 2).mean():.4f}")
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
+    ranges = pd.cut(said, EDGES, labels=names, include_lowest=True)
+    table = pd.DataFrame({"range": ranges, "said": said, "is": is_enhanced})
+    groups = table.groupby("range", observed=True)
+    print(groups.mean().assign(images=groups.size()).round(3).to_string())
 
 
 def in_words(cases: pd.DataFrame) -> str:
