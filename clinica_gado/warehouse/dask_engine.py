@@ -86,7 +86,7 @@ class DaskEngine:
             self._looked = time.monotonic()
             before, self._slots = self._slots, sum(self._client.nthreads().values())
             if self._slots != before:
-                logger.info("%d visits can run at once.", self._slots)
+                logger.info("Visits that can run at once: %d.", self._slots)
             if self._jobs is not None:
                 self._jobs.renew(self._slots)
         return self._slots

@@ -174,12 +174,15 @@ def sort_visits(
         else:
             found.decided.append(record)
     failed = sum(record.status == FAILED for record in found.decided)
+    treated = found.waiting[: plan.limit]
     logger.info(
-        "%d visits to treat, %d done before, %d failed before%s.",
-        *(len(found.waiting), len(found.decided) - failed, failed),
+        "%d visits to treat%s, %d done before, %d failed before%s.",
+        len(found.waiting),
+        f" ({len(treated)} of them now, by --limit)" if len(treated) < len(found.waiting) else "",
+        *(len(found.decided) - failed, failed),
         " (--retry-failed tries them again)" if failed else "",
     )
-    return Sorted(found.waiting[: plan.limit], found.decided)
+    return Sorted(treated, found.decided)
 
 
 def _is_since(job: Job, since: datetime) -> bool:
