@@ -208,7 +208,7 @@ def _treat_all(found: Sorted, settings: VisitSettings, plan: Plan, state: State)
         desk = _Desk(state, progress, log)
         log.add("run started", visits=len(found.waiting), engine=plan.engine.name)
         order = Order(settings, state.run, plan.limits, plan.treat)
-        driver = Driver(engine, order, desk.take, stop, state.flush)
+        driver = Driver(engine, order, desk.take, stop, desk.tick)
         driver.run(found.waiting)
         state.flush(wait_s=FINAL_WAIT_S, every_s=0)
         log.add("run ended", failed=desk.failed, complete=not driver.problem and not stop.level)
@@ -224,6 +224,10 @@ class _Desk:
     def __init__(self, state: State, progress: Progress, log: EventLog) -> None:
         self._state, self._progress, self._log = state, progress, log
         self.failed = 0
+
+    def tick(self) -> None:
+        self._state.flush()
+        self._progress.tick()
 
     def take(self, result: Result) -> None:
         record = result.record
