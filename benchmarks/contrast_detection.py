@@ -1,9 +1,12 @@
 """Does `clinica-gado detect` tell gadolinium by the image alone? ROC, calibration, doubt, errors.
 
     python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] --keep FOLDER [--caps CAPS]
+                                            [--seed SEED]
 
 Simulated draws of heads 17-20, which nothing was trained or built on; the interval of the area
 under the ROC curve is the 2.5th to 97.5th percentile of 2000 samples of heads with replacement.
+The calibration is the mean of what is said of images of a range of probabilities, and how many of
+them hold gadolinium; half of all do.
 Real images of the validation and plain participants, placed as `detect` places them; with `--caps`,
 also as t1-gado-removal registered them.
 """
@@ -20,6 +23,7 @@ from scipy.stats import mannwhitneyu
 
 from clinica_gado.detection.cases import (
     ENHANCED,
+    SEED,
     placed_cases,
     registered_cases,
     simulated_cases,
@@ -42,9 +46,11 @@ def main() -> None:
     parser.add_argument("real", type=Path, nargs="?", default=SHARED / "real")
     parser.add_argument("--keep", type=Path, required=True, help="Folder that keeps the profiles.")
     parser.add_argument("--caps", type=Path, help="CAPS with registered pairs.")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"Of the draws [{SEED}].")
     options = parser.parse_args()
-    simulated = judged(simulated_cases(options.labelmaps, HEADS, ANATOMIES, PAIRS, options.keep))
-    report_simulated(simulated)
+    draws = HEADS, ANATOMIES, PAIRS
+    simulated = simulated_cases(options.labelmaps, *draws, options.keep, options.seed)
+    report_simulated(judged(simulated))
     people = read_table(options.real / "participants.tsv", ("participant_id", "split"))
     tested = people.loc[people["split"].isin(["validation", "plain"]), "participant_id"]
     report_real("placed", judged(placed_cases(options.real, tested, options.keep)))
