@@ -1,9 +1,12 @@
-"""Does `clinica-gado detect` tell gadolinium by the image alone? ROC, doubt and errors.
+"""Does `clinica-gado detect` tell gadolinium by the image alone? ROC, calibration, doubt, errors.
 
     python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] --keep FOLDER [--caps CAPS]
+                                            [--seed SEED]
 
 Simulated draws of heads 17-20, which nothing was trained or built on; the interval of the area
 under the ROC curve is the 2.5th to 97.5th percentile of 2000 samples of heads with replacement.
+The calibration is the mean of what is said of images of a range of probabilities, and how many of
+them hold gadolinium; half of all do.
 Real images of the validation and plain participants, placed as `detect` places them; with `--caps`,
 also as t1-gado-removal registered them.
 """
@@ -11,6 +14,7 @@ also as t1-gado-removal registered them.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from scipy.stats import mannwhitneyu
 
 from clinica_gado.detection.cases import (
     ENHANCED,
+    SEED,
     placed_cases,
     registered_cases,
     simulated_cases,
@@ -30,6 +35,8 @@ from clinica_gado.files import read_table
 SHARED = Path(__file__).parents[2] / "shared"
 HEADS, ANATOMIES, PAIRS = range(17, 21), 2, 13
 SAMPLES = 2000
+EDGES = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+"""Of the ranges in which probabilities are compared with frequencies; doubt is from .05 to .95."""
 
 
 def main() -> None:
@@ -39,9 +46,11 @@ def main() -> None:
     parser.add_argument("real", type=Path, nargs="?", default=SHARED / "real")
     parser.add_argument("--keep", type=Path, required=True, help="Folder that keeps the profiles.")
     parser.add_argument("--caps", type=Path, help="CAPS with registered pairs.")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"Of the draws [{SEED}].")
     options = parser.parse_args()
-    simulated = judged(simulated_cases(options.labelmaps, HEADS, ANATOMIES, PAIRS, options.keep))
-    report_simulated(simulated)
+    draws = HEADS, ANATOMIES, PAIRS
+    simulated = simulated_cases(options.labelmaps, *draws, options.keep, options.seed)
+    report_simulated(judged(simulated))
     people = read_table(options.real / "participants.tsv", ("participant_id", "split"))
     tested = people.loc[people["split"].isin(["validation", "plain"]), "participant_id"]
     report_real("placed", judged(placed_cases(options.real, tested, options.keep)))
@@ -88,6 +97,18 @@ def report_simulated(cases: pd.DataFrame) -> None:
         *cases.groupby("group"),
     ):
         print(f"  {name}: AUC {area(part):.4f}, {in_words(part)}")
+    report_calibration(cases)
+
+
+def report_calibration(cases: pd.DataFrame) -> None:
+    """Print what is said of images and what is so, range by range, and the mean squared error."""
+    said, is_enhanced = cases["probability"], cases["contrast"] == ENHANCED
+    print(f"  Brier score {((said - is_enhanced) ** 2).mean():.4f}")
+    names = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
+    ranges = pd.cut(said, EDGES, labels=names, include_lowest=True)
+    table = pd.DataFrame({"range": ranges, "said": said, "is": is_enhanced})
+    groups = table.groupby("range", observed=True)
+    print(groups.mean().assign(images=groups.size()).round(3).to_string())
 
 
 def in_words(cases: pd.DataFrame) -> str:

@@ -174,7 +174,8 @@ def tell_whole(options: argparse.Namespace) -> None:
         found = {"processor": samples[-1].all_s / n_visits, "clock": clock}
         found["gb"] = max(sample.together for sample in samples) / 1e9
         visit = max(sample.visit for sample in samples) / 1e9
-        tell(name, found, f"{visit:9.2f}{clock / first:7.2f}")
+        size = f"{visit:.2f}" if visit else "-"
+        tell(name, found, f"{size:>9}{clock / first:7.2f}")
     print(f"{megabytes(options.caps / route) / n_visits:.1f} MB a visit in CAPS, report included")
 
 

@@ -124,13 +124,15 @@ def select(
         The folder is no dataset, or a table cannot be used; every fault is listed at once.
     """
     listing = list_visits(bids, visits_tsv)
+    n_visits = len(listing.folders)
     if keep is not None:
         listing = listing.only(keep)
     contrast = read_contrast_table(contrast_tsv)
     pairs = read_pairs_table(pairs_tsv, bids)
     assessor = Assessor(DatasetReader(bids), contrast, infer_companions)
     selector = _Selector(bids, assessor, input_filter, pairs)
-    logger.info("Choosing among the T1w of %d visits in %s.", len(listing.folders), bids)
+    share = f" of the {n_visits}" if len(listing.folders) < n_visits else ""
+    logger.info("Choosing among the T1w of %d%s visits in %s.", len(listing.folders), share, bids)
     for folder in listing.folders:
         selector.add(folder, asked_for=visits_tsv is not None)
     if errors := list(dict.fromkeys([*contrast.errors, *pairs.errors])):

@@ -24,13 +24,18 @@ Key = TypeVar("Key")
 
 
 def simulated_cases(
-    label_maps: Path, heads: Iterable[int], anatomies: int, pairs: int, keep: Path
+    label_maps: Path,
+    heads: Iterable[int],
+    anatomies: int,
+    pairs: int,
+    keep: Path,
+    seed: int = SEED,
 ) -> pd.DataFrame:
     """Return the profiles of simulated images, both of each pair; kept head by head in a folder."""
 
     def draw(head: int) -> Iterator[Row]:
         path = label_maps / f"head_{head:02d}_dseg.nii.gz"
-        for pair in draw_pairs(path, anatomies, pairs, SEED):
+        for pair in draw_pairs(path, anatomies, pairs, seed):
             facts: Row = {"group": f"head {head:02d}", "sequence": pair.sequence}
             facts["brain_only"] = pair.brain_only
             for contrast, image in ((ENHANCED, pair.enhanced), (PLAIN, pair.plain)):
@@ -38,7 +43,8 @@ def simulated_cases(
                     image
                 )
 
-    kept = (_kept(keep / f"head_{head:02d}_{anatomies}x{pairs}.tsv", draw, head) for head in heads)
+    form = f"{anatomies}x{pairs}" + (f"_{seed}" if seed != SEED else "")
+    kept = (_kept(keep / f"head_{head:02d}_{form}.tsv", draw, head) for head in heads)
     return pd.concat(kept, ignore_index=True)
 
 

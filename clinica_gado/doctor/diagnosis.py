@@ -42,6 +42,10 @@ def examine(caps: Path, tpm: Path | None = None) -> Diagnosis:
             software.octave(),
             software.matlab(),
         ],
+        "Warehouse": [
+            software.dask(),
+            software.slurm(),
+        ],
         "Machine": [
             machine.gpu(),
             machine.processors(),

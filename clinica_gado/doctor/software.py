@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from clinica_gado.doctor.finding import Finding
 
 CLINICA_RELEASE = "0.12"
+SLURM_PROGRAMS = ("sbatch", "squeue", "scancel")
 _VERSION_TIMEOUT_S = 60
 
 
@@ -80,6 +81,25 @@ def ants_programs() -> Finding:
         advice = "needed by --preprocessing clinica only"
         return Finding("ANTs programs", "absent", which, advice)
     return Finding("ANTs programs", "ok", _first_line("antsRegistration", "--version"))
+
+
+def dask() -> Finding:
+    """Look for what `harmonize` needs for its engines other than `processes`."""
+    found = []
+    for name in ("distributed", "dask-jobqueue"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            advice = "pip install 'clinica-gado[warehouse]', or harmonize with --engine processes"
+            return Finding("Dask", "absent", f"without {name}", advice)
+    return Finding("Dask", "ok", ", ".join(found))
+
+
+def slurm() -> Finding:
+    """Look for the commands of SLURM, and ask its version."""
+    if any(shutil.which(name) is None for name in SLURM_PROGRAMS):
+        return Finding("SLURM", "absent", advice="needed by harmonize --engine slurm only")
+    return Finding("SLURM", "ok", _first_line("sbatch", "--version").removeprefix("slurm-wlm "))
 
 
 def matlab() -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -86,7 +87,7 @@ class DaskEngine:
             self._looked = time.monotonic()
             before, self._slots = self._slots, sum(self._client.nthreads().values())
             if self._slots != before:
-                logger.info("%d visits can run at once.", self._slots)
+                logger.info("Visits that can run at once: %d.", self._slots)
             if self._jobs is not None:
                 self._jobs.renew(self._slots)
         return self._slots
@@ -169,6 +170,8 @@ def start_dask_engine(options: EngineOptions, folder: Path) -> DaskEngine:
     dask.config.set(SETTINGS)
     for talker in TALKERS:
         logging.getLogger(talker).setLevel(logging.CRITICAL)
+    # Of the dashboard, by a second run on this machine: it takes another, and that one is shown.
+    warnings.filterwarnings("ignore", r"\s*Port \d+ is already in use", UserWarning)
     if options.name == "scheduler":
         return _find_scheduler(options)
     dask.config.set({"distributed.dashboard.link": dashboard_link(options.dashboard)})

@@ -174,12 +174,15 @@ def sort_visits(
         else:
             found.decided.append(record)
     failed = sum(record.status == FAILED for record in found.decided)
+    treated = found.waiting[: plan.limit]
     logger.info(
-        "%d visits to treat, %d done before, %d failed before%s.",
-        *(len(found.waiting), len(found.decided) - failed, failed),
+        "%d visits to treat%s, %d done before, %d failed before%s.",
+        len(found.waiting),
+        f" ({len(treated)} of them now, by --limit)" if len(treated) < len(found.waiting) else "",
+        *(len(found.decided) - failed, failed),
         " (--retry-failed tries them again)" if failed else "",
     )
-    return Sorted(found.waiting[: plan.limit], found.decided)
+    return Sorted(treated, found.decided)
 
 
 def _is_since(job: Job, since: datetime) -> bool:
@@ -205,7 +208,7 @@ def _treat_all(found: Sorted, settings: VisitSettings, plan: Plan, state: State)
         desk = _Desk(state, progress, log)
         log.add("run started", visits=len(found.waiting), engine=plan.engine.name)
         order = Order(settings, state.run, plan.limits, plan.treat)
-        driver = Driver(engine, order, desk.take, stop, state.flush)
+        driver = Driver(engine, order, desk.take, stop, desk.tick)
         driver.run(found.waiting)
         state.flush(wait_s=FINAL_WAIT_S, every_s=0)
         log.add("run ended", failed=desk.failed, complete=not driver.problem and not stop.level)
@@ -221,6 +224,10 @@ class _Desk:
     def __init__(self, state: State, progress: Progress, log: EventLog) -> None:
         self._state, self._progress, self._log = state, progress, log
         self.failed = 0
+
+    def tick(self) -> None:
+        self._state.flush()
+        self._progress.tick()
 
     def take(self, result: Result) -> None:
         record = result.record

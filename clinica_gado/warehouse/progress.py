@@ -37,7 +37,11 @@ class Progress:
         self._failed += failed
         self._bar.set_postfix(failed=self._failed, refresh=False)
         self._bar.update()
-        if self._bar.disable and time.monotonic() - self._told > LINE_S:
+
+    def tick(self) -> None:
+        """Log a line a minute where there is no bar, whether visits end or not."""
+        is_time = time.monotonic() - self._told > LINE_S
+        if self._bar.disable and is_time and self._ended < self._total:
             self.tell()
 
     def tell(self) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -179,13 +180,19 @@ def test_interrupted_twice_it_stops_at_once(runs):
 def test_dask_on_the_loopback_alone_outlives_killed_workers(runs):
     pytest.importorskip("distributed")
     make_visits(runs, 8, "0.2 well")
-    run = runs.start("--workers", "2", "--gpu-workers", "1", site=RECORD_SOCKETS)
-    runs.wait_for(2)
+    taken = socket.create_server(("127.0.0.1", 0))
+    dashboard = f"127.0.0.1:{taken.getsockname()[1]}"
+    options = ["--workers", "2", "--gpu-workers", "1", "--dashboard", dashboard]
+    with taken:
+        run = runs.start(*options, site=RECORD_SOCKETS)
+        runs.wait_for(2)
     visit = max(runs.caps.with_name("caps-diary").iterdir(), key=lambda path: path.stat().st_mtime)
     child = _stand_in.read_diary(runs.caps, visit.name)[-1]["pid"]
     psutil.Process(child).parent().kill()
     said = finish(run)
     assert "dashboard: http://127.0.0.1" in said
+    assert dashboard not in said
+    assert "already in use" not in said
     runs.assert_whole()
     assert not runs.sockets.exists()
 

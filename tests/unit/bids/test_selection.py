@@ -254,3 +254,16 @@ def test_faults_of_all_tables_are_listed_at_once(dataset: Any, tsv: Any) -> None
         select(dataset.root, contrast_tsv=contrast, pairs_tsv=pairs)
     assert "'maybe'" in str(caught.value)
     assert "reference_session_id" in str(caught.value)
+
+
+def test_of_a_share_of_the_visits_it_is_said_of_how_many(
+    dataset: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset.add("sub-01_ses-M000_ce-gd_T1w.nii.gz", "sub-02_ses-M000_ce-gd_T1w.nii.gz")
+    caplog.set_level(logging.INFO)
+    found = select(dataset.root, keep=lambda visit: visit.participant_id == "sub-02")
+    assert chosen(found) == [("sub-02_ses-M000_ce-gd_T1w.nii.gz", None)]
+    assert "the T1w of 1 of the 2 visits" in caplog.text
+    caplog.clear()
+    select(dataset.root, keep=lambda visit: True)
+    assert "the T1w of 2 visits" in caplog.text

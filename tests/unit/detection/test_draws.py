@@ -64,3 +64,21 @@ def test_profiles_are_made_once(tmp_path: Path) -> None:
     assert made == [17]
     pd.testing.assert_frame_equal(*tables)
     assert tables[0]["sinuses_p90"].isna().all()
+
+
+def test_draws_of_another_seed_are_kept_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def draw(path: Path, anatomies: int, pairs: int, seed: int) -> Iterator[draws.SimulatedDraw]:
+        seeds.append(seed)
+        image = np.zeros(SMALL.shape, np.float32)
+        yield draws.SimulatedDraw(17, "mprage", False, image, image)
+
+    monkeypatch.setattr(cases, "draw_pairs", draw)
+    monkeypatch.setattr(cases, "profile", lambda image: {"sinuses_p90": 1.0})
+    for seed in (cases.SEED, 7, 7):
+        found = cases.simulated_cases(tmp_path, [17], 1, 1, tmp_path, seed)
+        assert list(found["contrast"]) == [cases.ENHANCED, cases.PLAIN]
+    assert seeds == [cases.SEED, 7]

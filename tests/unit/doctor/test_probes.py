@@ -36,9 +36,23 @@ def test_an_absent_package_blocks_and_says_how_to_install_it(monkeypatch):
         assert "pip install" in probe().advice
 
 
+def test_dask_blocks_nothing_and_says_which_engine_does_without(monkeypatch):
+    def only_dask(name):
+        if name == "dask-jobqueue":
+            raise software.PackageNotFoundError(name)
+        return "2026.1"
+
+    monkeypatch.setattr(software, "version", only_dask)
+    found = software.dask()
+    assert (found.state, found.text, found.blocks) == ("absent", "without dask-jobqueue", False)
+    assert "--engine processes" in found.advice
+    monkeypatch.setattr(software, "version", lambda name: "2026.1")
+    assert software.dask().text == "distributed 2026.1, dask-jobqueue 2026.1"
+
+
 def test_programs_are_absent_without_blocking(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    for probe in (software.ants_programs, software.matlab, software.octave):
+    for probe in (software.ants_programs, software.matlab, software.octave, software.slurm):
         assert probe().state == "absent"
         assert not probe().blocks
 

@@ -13,6 +13,7 @@ from clinica_gado.errors import OutputError
 from clinica_gado.pipelines.t1_gado_removal.cli import cli as removal
 from clinica_gado.warehouse import engine as engine_module
 from clinica_gado.warehouse import options as options_module
+from clinica_gado.warehouse import progress as progress_module
 from clinica_gado.warehouse.engine import EngineError, EngineOptions, start_engine
 from clinica_gado.warehouse.options import read_plan
 from clinica_gado.warehouse.progress import open_event_log, show_progress
@@ -133,3 +134,16 @@ def test_progress_tells_how_far_and_how_fast(caplog):
         progress.add(failed=True)
     assert "[2/4] 1 failed;" in caplog.text
     assert "visits a minute" in caplog.text
+
+
+def test_progress_tells_now_and_then_that_it_waits_and_its_end_once(caplog, monkeypatch):
+    caplog.set_level("INFO", "clinica_gado")
+    with show_progress(1) as progress:
+        progress.tick()
+        assert caplog.text == ""
+        monkeypatch.setattr(progress_module, "LINE_S", -1.0)
+        progress.tick()
+        assert "[0/1] 0 failed; 0.0 visits a minute; ? left" in caplog.text
+        progress.add(failed=False)
+        progress.tick()
+    assert caplog.text.count("[1/1]") == 1
