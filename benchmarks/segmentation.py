@@ -8,7 +8,7 @@ to the template by the fast t1-linear of the pipelines, and segmented by each en
 Only the sequence differs between two images of a head: tissue, noise, field and sharpness are the
 same. The labels follow by the same affine: a voxel is of the tissue that fills more than half of
 it, as a probability above .5 says; vessels, dura, choroid plexus and pituitary, which the label map
-counts to CSF, are in none. Heads 17-20 are in no atlas and chose no parameter; 15 and 16 chose.
+counts to CSF, are in none. Heads 17-20 are in no atlas; 15 and 16 chose the parameters.
 
 `thresholds` is what intensity alone can reach: the two thresholds, of each image, that agree best
 with the labels, given the labels, and that the voxels are brain. Preparing a head takes some
