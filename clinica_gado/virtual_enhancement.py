@@ -29,7 +29,7 @@ from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.brain import find_brain
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
-from clinica_gado.preprocessing.multimodal import differs_in_sequence, flags_of, prepare_sequence
+from clinica_gado.preprocessing.multimodal import flags_of, prepare_sequence, sequence_flags
 from clinica_gado.preprocessing.t1_linear import prepare_linear
 from clinica_gado.provenance import INTENDED_USE, generated_by
 from clinica_gado.sequences import T1W, T1W_CE, T1W_KINDS, T1W_LOW_DOSE
@@ -269,7 +269,7 @@ def _doubts(
     for name, image in images.items():
         doubts += [f"{name}: {flag}" for flag in flags_of(Volume(image, CROP_GRID.affine), brain)]
     if {T1W, T1W_LOW_DOSE} <= images.keys():
-        unlike = differs_in_sequence(images[T1W], images[T1W_LOW_DOSE], brain)
+        unlike = sequence_flags(images[T1W], images[T1W_LOW_DOSE], brain)
         doubts += [f"{T1W_LOW_DOSE}: {flag}" for flag in unlike]
     doubts += (f"{name} is missing: {how}" for name, how in _stand_ins(completed))
     if repeat > 1:

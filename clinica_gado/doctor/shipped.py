@@ -15,28 +15,35 @@ _REINSTALL = "reinstall clinica-gado"
 
 def models() -> list[Finding]:
     """Load every installed model; the default one of the main job is needed."""
-    from clinica_gado.models.bundle import default_bundle, known_bundles
+    from clinica_gado.models.bundle import known_bundles
 
-    try:
-        default: Path | None = default_bundle(TASK)
-    except GadoError:
-        default = None
-    found = [_model(name, folder, folder == default) for name, folder in known_bundles().items()]
-    if default is None:
+    needed = _default(TASK)
+    found = [_model(name, folder, folder == needed) for name, folder in known_bundles().items()]
+    if needed is None:
         found.append(Finding("default model", "absent", advice=_REINSTALL, needed=True))
     return found
 
 
-def _model(name: str, folder: Path, is_default: bool) -> Finding:
+def _default(task: str) -> Path | None:
+    from clinica_gado.models.bundle import default_bundle
+
+    try:
+        return default_bundle(task)
+    except GadoError:
+        return None
+
+
+def _model(name: str, folder: Path, is_needed: bool) -> Finding:
     from clinica_gado.models.bundle import load_bundle
 
     try:
         bundle = load_bundle(folder)
     except GadoError as error:
-        advice = _REINSTALL if is_default else f"import it again, or remove {folder}"
-        return Finding(name, "wrong", str(error), advice, needed=is_default)
-    used = ", used by default" if is_default else ""
-    return Finding(name, "ok", f"sha256 {bundle.sha256[:12]}{used}", needed=is_default)
+        advice = _REINSTALL if is_needed else f"import it again, or remove {folder}"
+        return Finding(name, "wrong", str(error), advice, needed=is_needed)
+    task = bundle.card.task
+    used = f", default of {task}" if folder == _default(task) else ""
+    return Finding(name, "ok", f"sha256 {bundle.sha256[:12]}{used}", needed=is_needed)
 
 
 def templates() -> Finding:

@@ -99,7 +99,7 @@ def slurm() -> Finding:
     """Look for the commands of SLURM, and ask its version."""
     if any(shutil.which(name) is None for name in SLURM_PROGRAMS):
         return Finding("SLURM", "absent", advice="needed by harmonize --engine slurm only")
-    return Finding("SLURM", "ok", _first_line("sbatch", "--version").removeprefix("slurm-wlm "))
+    return Finding("SLURM", "ok", _first_line("sbatch", "--version"))
 
 
 def matlab() -> Finding:

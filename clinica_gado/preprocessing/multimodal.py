@@ -139,10 +139,10 @@ def flags_of(moved: Volume, brain: NDArray[np.bool_]) -> tuple[str, ...]:
     return ()
 
 
-def differs_in_sequence(
+def sequence_flags(
     first: NDArray[np.float32], second: NDArray[np.float32], brain: NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    """Say in words that two T1w of one visit, which a dose alone should tell apart, look unlike.
+    """Say in words that two T1w of a visit, which should differ by the dose alone, look unlike.
 
     Parameters
     ----------
@@ -154,4 +154,4 @@ def differs_in_sequence(
     r = float(np.corrcoef(first[both], second[both])[0, 1])
     if r >= MIN_CORRELATION:
         return ()
-    return (f"correlates by {r:.2f} only with the T1w in the brain: of another sequence?",)
+    return (f"correlates by only {r:.2f} with the T1w in the brain; is it of another sequence?",)

@@ -102,6 +102,12 @@ def test_an_altered_model_blocks_only_where_it_is_the_default(monkeypatch, tmp_p
     ]
 
 
+def test_the_default_model_of_each_task_is_named():
+    said = [found.text for found in shipped.models() if found.state == "ok"]
+    for task in ("t1-gado-removal", "t1-virtual-enhance"):
+        assert sum(text.endswith(f", default of {task}") for text in said) == 1
+
+
 def test_no_default_model_blocks(monkeypatch):
     def absent(task):
         raise BundleError(task)

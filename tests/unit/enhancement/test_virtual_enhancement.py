@@ -13,6 +13,7 @@ from clinica_gado.caps import input_paths, read_sidecar
 from clinica_gado.errors import BundleError, InputImageError, OutputError
 from clinica_gado.files import sha256_of
 from clinica_gado.outcomes import ALREADY_DONE, FAILED
+from clinica_gado.preprocessing import multimodal
 from clinica_gado.preprocessing.brain import BrainMask
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.virtual_enhancement import (
@@ -78,6 +79,19 @@ def test_an_image_that_nothing_can_stand_in_for_is_refused(make_job, make_bundle
     with pytest.raises(InputImageError, match="without FLAIR"):
         synthesise(job, settings)
     assert not paths_of(job, settings).sidecar.exists()
+
+
+def test_a_low_dose_that_looks_unlike_its_t1w_is_doubted(
+    make_job, make_bundle, use, settings, monkeypatch
+):
+    use(make_bundle("T1w", "T1w-lowdose"))
+    job = make_job("T1w", "T1w-lowdose")
+    monkeypatch.setattr(multimodal, "MIN_CORRELATION", 1.1)
+    flags = synthesise(job, settings)
+    assert any(flag.startswith("T1w-lowdose: correlates by only") for flag in flags)
+    monkeypatch.setattr(multimodal, "MIN_CORRELATION", -1.1)
+    flags = synthesise(job, replace(settings, overwrite=True))
+    assert not any("correlates" in flag for flag in flags)
 
 
 def test_amplifying_again_starts_from_what_was_made_and_is_doubted(

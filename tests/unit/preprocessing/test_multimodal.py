@@ -18,9 +18,9 @@ from clinica_gado.preprocessing.linear import resample, resample_to_grid
 from clinica_gado.preprocessing.multimodal import (
     bring_by_t1w,
     bring_sequence,
-    differs_in_sequence,
     flags_of,
     prepare_sequence,
+    sequence_flags,
 )
 from clinica_gado.preprocessing.rigid import Alignment
 from clinica_gado.preprocessing.t1_linear import LinearOptions
@@ -84,14 +84,14 @@ def test_an_image_that_shows_a_part_of_the_brain_is_flagged():
 def test_two_t1w_that_look_unlike_are_flagged(share_of_other, is_flagged):
     t1w, other = np.random.default_rng(0).uniform(1, 2, (2, 12, 12, 12)).astype(np.float32)
     second = (1 - share_of_other) * t1w + share_of_other * other
-    flags = differs_in_sequence(t1w, second, np.ones(t1w.shape, dtype=bool))
+    flags = sequence_flags(t1w, second, np.ones(t1w.shape, dtype=bool))
     assert bool(flags) == is_flagged
     assert all("of another sequence?" in flag for flag in flags)
 
 
 def test_nothing_is_said_of_two_t1w_without_a_common_brain():
     image = np.ones((12, 12, 12), dtype=np.float32)
-    assert differs_in_sequence(image, 0 * image, image > 0) == ()
+    assert sequence_flags(image, 0 * image, image > 0) == ()
 
 
 @pytest.fixture
