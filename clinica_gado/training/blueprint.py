@@ -19,6 +19,7 @@ from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.cases import ENHANCED
+from clinica_gado.training.config import ADDING_CONTRAST
 from clinica_gado.virtual_enhancement import PIPELINE as ENHANCEMENT
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-c
 TARGETS = {
     "remapped": "the input without its enhancement, in the input's own style",
     "real": "the real T1w without contrast, in its own style and on a scale of its own",
-    "enhanced": "the T1w at full dose, of the sequence and on the scale of the first input",
+    "enhanced": "the T1w at full dose; of a real visit as it is, of a simulated head of the "
+    "sequence and on the scale of the first input",
+    "added": "the first input with the enhancement of the T1w at full dose, in its own style",
 }
 
 
@@ -140,7 +143,7 @@ def describe(
     versions = {"clinica-gado": __version__, "torch": torch.__version__}
     return Card(
         id=model_id,
-        task=ENHANCEMENT if blueprint.target == "enhanced" else REMOVAL,
+        task=ENHANCEMENT if blueprint.target in ADDING_CONTRAST else REMOVAL,
         architecture=blueprint.architecture,
         inputs=tuple(_input_of(blueprint, name) for name in blueprint.inputs),
         grid=blueprint.grid,

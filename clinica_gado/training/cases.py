@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.pairs import ScaledPair
+from clinica_gado.training.target import excess_of
 from clinica_gado.validation.enhancement import align_real
 from clinica_gado.virtual_enhancement import (
     EnhancementSettings,
@@ -120,13 +121,33 @@ def _prepare(job: InputJob, settings: EnhancementSettings, path: Path) -> None:
         np.savez_compressed(partial, **arrays)
 
 
-def load_case(path: Path) -> Case:
-    """Read a prepared case; its first image is the one that leads the others to the template."""
+def load_case(path: Path, target: str = ENHANCED) -> Case:
+    """Read a prepared case; its first image is the one that leads the others to the template.
+
+    Parameters
+    ----------
+    target : `enhanced` for the real enhanced image; `added` for it in the style of the first one.
+    """
     with np.load(path, allow_pickle=False) as arrays:
         images = {name: arrays[name] for name in arrays.files if name not in _NOT_INPUTS}
         enhanced, brain = arrays[ENHANCED], arrays[BRAIN]
     mask = (next(iter(images.values())) > 0) & (enhanced > 0)
-    return Case(path.stem, images, enhanced, brain, mask)
+    case = Case(path.stem, images, enhanced, brain, mask)
+    return case if target == ENHANCED else in_own_style(case)
+
+
+def in_own_style(case: Case) -> Case:
+    """Return the case with another enhanced image: its first image with the real one's enhancement.
+
+    The first image is often of another sequence than the enhanced one, and a network trained to
+    hit that spends itself on style (see `remove_enhancement`).
+    """
+    if case.same_scale:
+        return case
+    first = next(iter(case.images.values()))
+    gain = float(np.median(first[case.brain]) / np.median(case.enhanced[case.brain]))
+    excess = excess_of(case.enhanced, first, case.mask)
+    return replace(case, enhanced=first + np.float32(gain) * excess, same_scale=True)
 
 
 def brain_values(case: Case) -> dict[str, Array]:

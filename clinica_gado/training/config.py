@@ -48,14 +48,19 @@ class NetworkConfig:
     )
 
 
+ADDING_CONTRAST = ("enhanced", "added")
+"""Targets that have the contrast agent."""
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """What a batch is made of."""
 
-    target: Literal["remapped", "real", "enhanced"] = _setting(
+    target: Literal["remapped", "real", "enhanced", "added"] = _setting(
         "remapped",
-        "What the network shall make: the input without its enhancement, in the input's own style, "
-        "the real image without contrast as it is, or the real one with contrast.",
+        "What the network shall make: the input without its enhancement, in the input's own style; "
+        "the real image without contrast as it is; the real one with contrast; or the first input "
+        "with the enhancement of that one, in the input's own style.",
     )
     patch_size: int = _setting(96, "Voxels a side of a patch; 0 for whole images.")
     batch_size: int = _setting(2, "Patches in a batch, on each device.")
@@ -91,7 +96,7 @@ class DataConfig:
     @property
     def adds_contrast(self) -> bool:
         """Whether the network shall make the image with contrast agent, not the one without."""
-        return self.target == "enhanced"
+        return self.target in ADDING_CONTRAST
 
 
 @dataclass(frozen=True)

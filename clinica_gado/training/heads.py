@@ -16,6 +16,7 @@ from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.simulation.stream import PairStream, StreamSettings
 from clinica_gado.training.augmentation import augment
 from clinica_gado.training.cases import scale_case
+from clinica_gado.training.config import ADDING_CONTRAST
 from clinica_gado.training.cutting import Located, cut_seen, locate
 from clinica_gado.training.pairs import ScaledPair, on_network_grid
 from clinica_gado.training.simulated import simulate_case, simulate_pair
@@ -136,7 +137,7 @@ def _locate_in_head(pair: ScaledPair, *, adds_contrast: bool) -> Located:
 
 
 def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledPair:
-    if blueprint.target == "enhanced":
+    if blueprint.target in ADDING_CONTRAST:
         pair = scale_case(simulate_case(label_map, seed, blueprint.inputs), blueprint.rules)
     else:
         pair = simulate_pair(label_map, seed, blueprint.normalisation)

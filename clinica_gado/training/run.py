@@ -230,12 +230,12 @@ def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rul
     ----------
     files : those cases. Without any, one simulated case of each of the first label maps.
     """
-    names = request.config.input_names
+    names, target = request.config.input_names, request.config.data.target
     heads = [] if files else request.label_maps[:HEADS_FOR_RANGES]
     simulated = [brain_values(simulate_case(head, n, names)) for n, head in enumerate(heads)]
 
     def values(name: str) -> Iterable[NDArray[np.float32]]:
-        cases = simulated or (brain_values(load_case(file)) for file in files)
+        cases = simulated or (brain_values(load_case(file, target)) for file in files)
         return (case[name] for case in cases if name in case)
 
     return {name: training_range(values(name)) for name in (*names, ENHANCED)}
@@ -308,7 +308,8 @@ def real_pairs(
     """Return the pairs to learn from, and those that show what is to be left as it is."""
     data = config.data
     if config.adds_contrast:
-        return scaled_cases(split.training, blueprint.rules, blueprint.grid), []
+        files, rules, grid = split.training, blueprint.rules, blueprint.grid
+        return scaled_cases(files, rules, grid, data.target), []
     read = partial(scaled_pairs, split.training, blueprint.normalisation, blueprint.grid)
     has_unenhanced = data.target == "remapped" and data.real_unenhanced_share > 0
     return read(data.target), read("unenhanced") if has_unenhanced else []
@@ -317,7 +318,7 @@ def real_pairs(
 def reader_of(config: TrainingConfig) -> Callable[[Path], Trial]:
     """Return what reads a prepared file as what the network is judged on."""
     if config.adds_contrast:
-        return trial_of_case
+        return partial(trial_of_case, target=config.data.target)
     return partial(trial_of_pair, target=config.data.target)
 
 

@@ -46,13 +46,14 @@ def scaled_pairs(
     return [_kept(file, file.parent / name, scale) for file in files]
 
 
-def scaled_cases(files: Sequence[Path], rules: Rules, grid: Grid) -> list[ScaledPair]:
+def scaled_cases(files: Sequence[Path], rules: Rules, grid: Grid, target: str) -> list[ScaledPair]:
     """Return prepared cases as a network learns them, kept as pairs are (see `scaled_pairs`)."""
     scales = {name: card_of(rule) for name, rule in rules.inputs.items()}
-    name = _folder_name("enhanced", grid, [card_of(rules.answer), scales])
+    definition = DEFINITION if target == "added" else {}
+    name = _folder_name(target, grid, [card_of(rules.answer), scales, definition])
 
     def scale(file: Path) -> ScaledPair:
-        return on_network_grid(scale_case(load_case(file), rules), grid)
+        return on_network_grid(scale_case(load_case(file, target), rules), grid)
 
     return [_kept(file, file.parent / name, scale) for file in files]
 

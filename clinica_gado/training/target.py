@@ -1,4 +1,5 @@
-"""What a network is to make of a real pair: its input without the contrast agent, in its style."""
+"""What a network is to make of a real pair: its input with or without the contrast agent, in its
+own style."""
 
 from __future__ import annotations
 
@@ -48,10 +49,34 @@ def remove_enhancement(
     source, reference : (X, Y, Z), with and without contrast agent, on one grid.
     mask : (X, Y, Z), where both were acquired.
     """
+    matched, enhancing = _find_enhancement(source, reference, mask)
+    return np.where(enhancing, matched, source).astype(np.float32)
+
+
+def excess_of(
+    enhanced: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return how much brighter the contrast agent makes an image, in its units; elsewhere 0.
+
+    What `remove_enhancement` takes away: added to an image without agent, it makes the enhanced
+    image in that one's style.
+
+    Parameters
+    ----------
+    enhanced, reference, mask : as `source`, `reference` and `mask` of `remove_enhancement`.
+    """
+    matched, enhancing = _find_enhancement(enhanced, reference, mask)
+    return np.where(enhancing, enhanced - matched, np.float32(0))
+
+
+def _find_enhancement(
+    source: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the reference with the intensities of the source, and where the latter enhances."""
     matched = transfer_style(reference, source, mask)
     excess = np.where(mask, source - matched, np.float32(0))
     enhancing = (excess > 0) & _grow(smooth_inside(excess, mask, SMOOTHING_VOXELS), mask)
-    return np.where(enhancing, matched, source).astype(np.float32)
+    return matched, enhancing
 
 
 def _grow(excess: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ from clinica_gado.evaluation.similarity import compare
 from clinica_gado.inference import Predictor
 from clinica_gado.models.bundle import save_bundle
 from clinica_gado.preprocessing.templates import template_brain
-from clinica_gado.training.cases import load_case
+from clinica_gado.training.cases import ENHANCED, load_case
 from clinica_gado.training.pairs import load_pair
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def trial_of_pair(file: Path, target: str) -> Trial:
     return Trial(pair.name, [pair.source], wanted, pair.mask, template_brain())
 
 
-def trial_of_case(file: Path) -> Trial:
-    """Read a prepared case as a trial: against the real enhanced T1w, in the brain."""
-    case = load_case(file)
+def trial_of_case(file: Path, target: str = ENHANCED) -> Trial:
+    """Read a prepared case as a trial, in the brain; its target as `DataConfig` says."""
+    case = load_case(file, target)
     return Trial(case.name, case.images, case.enhanced, case.mask & case.brain, case.brain)
 
 

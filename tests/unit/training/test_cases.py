@@ -7,13 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from clinica_gado.bids import InputFile, InputJob, Visit
 from clinica_gado.errors import InputImageError
 from clinica_gado.inference.inputs import Rules
 from clinica_gado.inference.normalisation import PercentileMedian, ZScore
 from clinica_gado.training import cases
-from clinica_gado.training.cases import Case, load_case, prepare_cases, scale_case
+from clinica_gado.training.cases import (
+    Case,
+    in_own_style,
+    load_case,
+    prepare_cases,
+    scale_case,
+)
 from clinica_gado.virtual_enhancement import EnhancementSettings
 
 SHAPE = (6, 6, 6)
@@ -53,6 +60,44 @@ def test_a_network_of_the_brain_alone_sees_nothing_around_it():
     assert not pair.source[:, ~BRAIN].any()
     assert not pair.target[~BRAIN].any()
     assert np.array_equal(pair.mask, BRAIN)
+
+
+def two_scans():
+    """Return a case whose images are of two sequences and gains, with a vessel, and where it is."""
+    rng = np.random.default_rng(3)
+    shape = (32, 32, 32)
+    smooth = ndimage.gaussian_filter(rng.normal(size=shape), 3)
+    plain = (100 + 40 * smooth / smooth.std()).clip(20, 200)
+    vessel = np.zeros(shape, dtype=bool)
+    vessel[10:22, 15:18, 15:18] = True
+    t1w = (plain + rng.normal(0, 1, shape)).astype(np.float32)
+    enhanced = (2 * (0.6 * plain + 40) + rng.normal(0, 1, shape) + 200 * vessel).astype(np.float32)
+    everywhere = np.ones(shape, dtype=bool)
+    return Case("a", {"T1w": t1w}, enhanced, everywhere, everywhere), vessel
+
+
+def test_in_its_own_style_a_case_differs_from_its_first_image_by_the_agent_alone():
+    case, vessel = two_scans()
+    own = in_own_style(case)
+    gain = np.median(case.images["T1w"]) / np.median(case.enhanced)
+    change = own.enhanced - case.images["T1w"]
+    assert change[vessel].mean() == pytest.approx(200 * gain, rel=0.05)
+    away = ~ndimage.binary_dilation(vessel, iterations=2)
+    assert change[away].mean() < 0.2
+    assert own.same_scale
+
+
+def test_images_of_one_scale_are_of_one_style_already():
+    simulated = case(same_scale=True)
+    assert in_own_style(simulated) is simulated
+
+
+def test_a_prepared_case_is_read_with_the_target_asked_for(tmp_path):
+    case, _ = two_scans()
+    file = tmp_path / "a.npz"
+    np.savez(file, **case.images, enhanced=case.enhanced, brain=case.brain)
+    np.testing.assert_array_equal(load_case(file).enhanced, case.enhanced)
+    np.testing.assert_array_equal(load_case(file, "added").enhanced, in_own_style(case).enhanced)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from clinica_gado.errors import TrainingError
 from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
+from clinica_gado.training.blueprint import TARGETS
 from clinica_gado.training.cases import load_case
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.crossvalidation import Split
@@ -223,9 +224,12 @@ def cases(tmp_path, monkeypatch):
     return files
 
 
-def test_real_visits_teach_to_add_contrast_and_images_may_be_missing(request_of, cases):
-    config = with_changes(ENHANCED, {"patch_size": 8, "missing_share": 0.25})
+@pytest.mark.parametrize("target", ["enhanced", "added"])
+def test_real_visits_teach_to_add_contrast_and_images_may_be_missing(request_of, cases, target):
+    config = with_changes(ENHANCED, {"patch_size": 8, "missing_share": 0.25, "target": target})
     card = train_bundle(request_of(config=config)).card
+    assert card.task == "t1-virtual-enhance"
+    assert card.training_data["target"] == TARGETS[target]
     assert card.training_data["real_pairs"] == ["sub-0_ses-M000", "sub-1_ses-M000"]
     assert [item.may_be_missing for item in card.inputs] == [False, True, True]
     assert "gain_on_change" not in card.training_data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from clinica_gado.training.target import remove_enhancement
+from clinica_gado.training.target import excess_of, remove_enhancement
 
 
 def head(seed=0, shape=(32, 32, 32)):
@@ -47,3 +47,17 @@ def test_faint_enhancement_goes_where_it_surrounds_what_is_clear():
     taken = source - target
     assert taken[halo & ~core].mean() > 0.4
     assert taken[alone].mean() < 0.02
+
+
+def test_what_enhances_is_found_in_the_units_of_the_enhanced_image():
+    plain = head()
+    vessel = np.zeros(plain.shape, dtype=bool)
+    vessel[10:22, 15:18, 15:18] = True
+    noise = np.random.default_rng(1).normal(0, 1, plain.shape)
+    enhanced = (plain + noise + 120 * vessel).astype(np.float32)
+    reference = (0.5 * plain + 30).astype(np.float32)
+    excess = excess_of(enhanced, reference, np.ones(plain.shape, dtype=bool))
+    assert abs(excess[vessel].mean() - 120) < 4
+    away = ~ndimage.binary_dilation(vessel, iterations=2)
+    assert excess[away].mean() < 0.2
+    assert (excess >= 0).all()
