@@ -89,10 +89,11 @@ def _numbers(mapping: Mapping[str, Any], head: str) -> str:
 
 
 def _answer(card: Card) -> str:
-    if card.darkening_gate is None:
-        return card.output
-    numbers = ", ".join(f"{key} {value}" for key, value in card.darkening_gate.items())
-    return f"{card.output}, of which clear darkening is kept ({numbers})"
+    said = card.output
+    for name, gate in card.gates.items():
+        numbers = ", ".join(f"{key} {value}" for key, value in gate.items())
+        said += f", of which clear {name.removesuffix('_gate')} is kept ({numbers})"
+    return said
 
 
 def _input(item: CardInput) -> str:
