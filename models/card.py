@@ -137,6 +137,7 @@ def card_from(content: object) -> Card:
     _check_mappings(content)
     inputs = tuple(_input_from(item) for item in _list_of(content, "inputs"))
     _check_channels(content["architecture"], inputs)
+    gates = _gates_from(content)
     return Card(
         **{name: content[name] for name in ("id", "task", "architecture", "normalisation")},
         inputs=inputs,
@@ -147,7 +148,8 @@ def card_from(content: object) -> Card:
         limits=tuple(str(item) for item in _list_of(content, "limits")),
         licence=content["licence"],
         files=_check_files(content.get("files", {})),
-        **_gates_from(content),
+        darkening_gate=gates.get("darkening_gate"),
+        brightening_gate=gates.get("brightening_gate"),
         extra={key: value for key, value in content.items() if key not in known},
     )
 
@@ -243,8 +245,8 @@ def _gates_from(content: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
 def _check_gate(name: str, gate: object, architecture: Mapping[str, Any]) -> None:
     if architecture.get("output") != "change":
         raise BundleError(f"the card's {name} is for a network that answers with a change.")
-    is_complete = isinstance(gate, Mapping) and set(gate) == _GATE_KEYS
-    if not is_complete or not all(_is_positive(number) for number in gate.values()):
+    numbers = gate if isinstance(gate, Mapping) else {}
+    if set(numbers) != _GATE_KEYS or not all(map(_is_positive, numbers.values())):
         keys = ", ".join(sorted(_GATE_KEYS))
         raise BundleError(f"the card's {name} must be {keys}, numbers above 0.")
 

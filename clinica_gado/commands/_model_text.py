@@ -89,7 +89,7 @@ def _numbers(mapping: Mapping[str, Any], head: str) -> str:
 
 
 def _answer(card: Card) -> str:
-    said = card.output
+    said: str = card.output
     for name, gate in card.gates.items():
         numbers = ", ".join(f"{key} {value}" for key, value in gate.items())
         said += f", of which clear {name.removesuffix('_gate')} is kept ({numbers})"

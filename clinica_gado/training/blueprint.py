@@ -153,7 +153,8 @@ def describe(
         intended_use=INTENDED_USE,
         limits=(NOT_MEASURED,),
         licence=licence,
-        **blueprint.gates,
+        darkening_gate=blueprint.gates.get("darkening_gate"),
+        brightening_gate=blueprint.gates.get("brightening_gate"),
     )
 
 
