@@ -53,10 +53,8 @@ class Bundle:
         and of the gate as the card has it.
         """
         digests = [self.card.files[path.name] for path in self.weight_files]
-        for name, gate in self.card.gates.items():
-            # The first gates were of one way, and their name is not in the checksum.
-            said = dict(gate) if name == "darkening_gate" else {name: dict(gate)}
-            digests.append(json.dumps(said, sort_keys=True))
+        if self.card.darkening_gate is not None:
+            digests.append(json.dumps(dict(self.card.darkening_gate), sort_keys=True))
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()

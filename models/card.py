@@ -26,8 +26,6 @@ both with its 1 mm voxels; the last has the field of view of the first in voxels
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE_NAME = re.compile(r"(model|fold-\d{1,2})\.safetensors")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-GATES = ("darkening_gate", "brightening_gate")
-"""Fields of a gate on the change, by the way that it lets pass."""
 _GATE_KEYS = {"threshold", "width", "smoothing_voxels"}
 _METRIC_KEYS = ("name", "value", "definition", "data")
 
@@ -80,8 +78,8 @@ class Card:
     metrics : each a mapping with `name`, `value`, `definition` and `data`.
     intended_use, limits, licence : in words; the licence is that of the weights.
     files : sha256 of each weight file.
-    darkening_gate, brightening_gate : which of a network's changes are kept, see
-        `clinica_gado.inference.change`; all of them when both are None. A card has one at most.
+    darkening_gate : which of a network's changes are kept, see `clinica_gado.inference.change`; all
+        of them when None.
     extra : what else the file says; kept as it is.
     """
 
@@ -98,7 +96,6 @@ class Card:
     licence: str
     files: Mapping[str, str] = field(default_factory=dict)
     darkening_gate: Mapping[str, float] | None = None
-    brightening_gate: Mapping[str, float] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -106,12 +103,6 @@ class Card:
         """How the network answers: `image`, or `change` to be added to the first input."""
         mode: OutputMode = self.architecture.get("output", "image")
         return mode
-
-    @property
-    def gates(self) -> dict[str, Mapping[str, float]]:
-        """The gate on the change by its name; empty where there is none."""
-        found = {name: getattr(self, name) for name in GATES}
-        return {name: gate for name, gate in found.items() if gate is not None}
 
     def with_files(self, files: Mapping[str, str]) -> Card:
         """Return the card with the checksums of its weight files."""
@@ -129,7 +120,7 @@ def card_from(content: object) -> Card:
     if not isinstance(content, Mapping):
         raise BundleError("the card must be a JSON object.")
     known = [item.name for item in fields(Card) if item.name != "extra"]
-    optional = ("files", *GATES)
+    optional = ("files", "darkening_gate")
     missing = [name for name in known if name not in content and name not in optional]
     if missing:
         raise BundleError(f"the card lacks {', '.join(missing)}.")
@@ -137,7 +128,6 @@ def card_from(content: object) -> Card:
     _check_mappings(content)
     inputs = tuple(_input_from(item) for item in _list_of(content, "inputs"))
     _check_channels(content["architecture"], inputs)
-    gates = _gates_from(content)
     return Card(
         **{name: content[name] for name in ("id", "task", "architecture", "normalisation")},
         inputs=inputs,
@@ -148,8 +138,7 @@ def card_from(content: object) -> Card:
         limits=tuple(str(item) for item in _list_of(content, "limits")),
         licence=content["licence"],
         files=_check_files(content.get("files", {})),
-        darkening_gate=gates.get("darkening_gate"),
-        brightening_gate=gates.get("brightening_gate"),
+        darkening_gate=_gate_from(content),
         extra={key: value for key, value in content.items() if key not in known},
     )
 
@@ -165,8 +154,8 @@ def card_to_json(card: Card) -> dict[str, Any]:
     content["grid"] = {"name": card.grid.name, "shape": list(card.grid.shape)}
     content["metrics"] = [dict(metric) for metric in card.metrics]
     content["limits"] = list(card.limits)
-    for name in set(GATES) - set(card.gates):
-        del content[name]
+    if card.darkening_gate is None:
+        del content["darkening_gate"]
     return {**content, **extra}
 
 
@@ -233,22 +222,17 @@ def _grid_from(item: object) -> Grid:
     return Grid(name, GRIDS[name])
 
 
-def _gates_from(content: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
-    gates = {name: content[name] for name in GATES if content.get(name) is not None}
-    if len(gates) > 1:
-        raise BundleError(f"the card must have one of {' and '.join(GATES)} at most.")
-    for name, gate in gates.items():
-        _check_gate(name, gate, content["architecture"])
-    return gates
-
-
-def _check_gate(name: str, gate: object, architecture: Mapping[str, Any]) -> None:
-    if architecture.get("output") != "change":
-        raise BundleError(f"the card's {name} is for a network that answers with a change.")
-    numbers = gate if isinstance(gate, Mapping) else {}
-    if set(numbers) != _GATE_KEYS or not all(map(_is_positive, numbers.values())):
-        keys = ", ".join(sorted(_GATE_KEYS))
-        raise BundleError(f"the card's {name} must be {keys}, numbers above 0.")
+def _gate_from(content: Mapping[str, Any]) -> Mapping[str, float] | None:
+    gate = content.get("darkening_gate")
+    if gate is None:
+        return None
+    if content["architecture"].get("output") != "change":
+        raise BundleError("the card's darkening_gate is for a network that answers with a change.")
+    is_complete = isinstance(gate, Mapping) and set(gate) == _GATE_KEYS
+    if not is_complete or not all(_is_positive(number) for number in gate.values()):
+        names = ", ".join(sorted(_GATE_KEYS))
+        raise BundleError(f"the card's darkening_gate must be {names}, numbers above 0.")
+    return gate
 
 
 def _is_positive(number: object) -> bool:

@@ -89,11 +89,10 @@ def _numbers(mapping: Mapping[str, Any], head: str) -> str:
 
 
 def _answer(card: Card) -> str:
-    said: str = card.output
-    for name, gate in card.gates.items():
-        numbers = ", ".join(f"{key} {value}" for key, value in gate.items())
-        said += f", of which clear {name.removesuffix('_gate')} is kept ({numbers})"
-    return said
+    if card.darkening_gate is None:
+        return card.output
+    numbers = ", ".join(f"{key} {value}" for key, value in card.darkening_gate.items())
+    return f"{card.output}, of which clear darkening is kept ({numbers})"
 
 
 def _input(item: CardInput) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from clinica_gado.errors import GadoError, InputImageError
 from clinica_gado.inference.averaging import FLIPS
-from clinica_gado.inference.change import gate_of
+from clinica_gado.inference.change import gate_from
 from clinica_gado.inference.devices import Compute
 from clinica_gado.inference.engine import FallbackEngine
 from clinica_gado.inference.grid import FIRST_VOXEL, from_network_grid
@@ -79,7 +79,7 @@ class Predictor:
         self.bundle = bundle
         self._mirrors = FLIPS[flips]
         self._rules = rules_of(bundle.card)
-        self._gate = gate_of(bundle.card)
+        self._gate = gate_from(bundle.card.darkening_gate)
         self._engine = FallbackEngine(bundle, device, precision)
 
     @property

@@ -46,7 +46,7 @@ class Blueprint:
     normalisation, input_rules : scale of the answer, and those of the inputs that have their own.
     may_be_missing : whether every input but the first may be.
     weights, started_from : those to begin with, and the bundle they are of.
-    gates : on the change, by name, as in that bundle's card.
+    darkening_gate : on the change, as in that bundle's card.
     """
 
     architecture: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Blueprint:
     may_be_missing: bool = False
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
-    gates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    darkening_gate: Mapping[str, float] | None = None
 
     @property
     def rules(self) -> Rules:
@@ -119,7 +119,7 @@ def blueprint_of(
         may_be_missing,
         weights,
         {"id": card.id, "sha256": bundle.sha256},
-        card.gates,
+        card.darkening_gate,
     )
 
 
@@ -153,8 +153,7 @@ def describe(
         intended_use=INTENDED_USE,
         limits=(NOT_MEASURED,),
         licence=licence,
-        darkening_gate=blueprint.gates.get("darkening_gate"),
-        brightening_gate=blueprint.gates.get("brightening_gate"),
+        darkening_gate=blueprint.darkening_gate,
     )
 
 
