@@ -87,7 +87,7 @@ class DataConfig:
     missing_share: float = _setting(
         0.0,
         "Share of patches in which each image but the first is replaced by zeros; above 0, the "
-        "network can do without them. With the enhanced target only.",
+        "network can do without them. With contrast added only.",
     )
     augmentation: Literal["clinical", "mirror", "none"] = _setting(
         "clinical", "Mirroring alone, or with variations of sequence, coil, slices and noise."

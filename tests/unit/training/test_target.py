@@ -14,13 +14,18 @@ def head(seed=0, shape=(32, 32, 32)):
     return (100 + 40 * smooth / smooth.std()).clip(20, 200).astype(np.float32)
 
 
-def test_enhancement_goes_and_the_style_of_the_source_stays():
+def pair_with_vessel():
+    """Return a head, it enhanced and noisy, it in another style, and where the vessel is."""
     plain = head()
     vessel = np.zeros(plain.shape, dtype=bool)
     vessel[10:22, 15:18, 15:18] = True
     noise = np.random.default_rng(1).normal(0, 1, plain.shape)
-    source = (plain + noise + 120 * vessel).astype(np.float32)
-    reference = (0.5 * plain + 30).astype(np.float32)
+    enhanced = (plain + noise + 120 * vessel).astype(np.float32)
+    return plain, enhanced, (0.5 * plain + 30).astype(np.float32), vessel
+
+
+def test_enhancement_goes_and_the_style_of_the_source_stays():
+    plain, source, reference, vessel = pair_with_vessel()
     target = remove_enhancement(source, reference, np.ones(plain.shape, dtype=bool))
     assert np.abs(target - plain)[vessel].mean() < 4
     away = ~ndimage.binary_dilation(vessel, iterations=2)
@@ -50,13 +55,8 @@ def test_faint_enhancement_goes_where_it_surrounds_what_is_clear():
 
 
 def test_what_enhances_is_found_in_the_units_of_the_enhanced_image():
-    plain = head()
-    vessel = np.zeros(plain.shape, dtype=bool)
-    vessel[10:22, 15:18, 15:18] = True
-    noise = np.random.default_rng(1).normal(0, 1, plain.shape)
-    enhanced = (plain + noise + 120 * vessel).astype(np.float32)
-    reference = (0.5 * plain + 30).astype(np.float32)
-    excess = excess_of(enhanced, reference, np.ones(plain.shape, dtype=bool))
+    _, enhanced, reference, vessel = pair_with_vessel()
+    excess = excess_of(enhanced, reference, np.ones(vessel.shape, dtype=bool))
     assert abs(excess[vessel].mean() - 120) < 4
     away = ~ndimage.binary_dilation(vessel, iterations=2)
     assert excess[away].mean() < 0.2
