@@ -34,6 +34,11 @@ _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Label of enhancing lesion; repeatable.",
 )
 @click.option("--histogram-matching/--no-histogram-matching", default=True, help="Beside models.")
+@click.option(
+    "--target",
+    is_flag=True,
+    help="Beside models: what one that keeps its input's style can reach at best.",
+)
 @click.option("--plain", is_flag=True, help="The visits of -tsv have no contrast: what is changed?")
 @click.option(
     "--segmentation",

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 IDENTITY = "identity"
 """The contrast-enhanced image as it is: what any model must beat."""
 HISTOGRAM = "histogram-matching"
+TARGET = "target"
+"""The source without its enhancement, made with the real image in sight: what is left there are
+sequence and noise, which no model that keeps the style of its input can take away."""
 IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
 COLUMNS = [*IDS, "image", *METRICS, "note"]
@@ -52,6 +55,11 @@ class Evaluation:
 def identity(case: Case) -> Image:
     """Return the contrast-enhanced image as it is."""
     return case.source
+
+
+def target(case: Case) -> Image:
+    """Return the source without its enhancement."""
+    return case.target
 
 
 def candidate_of(predictor: Predictor) -> Candidate:

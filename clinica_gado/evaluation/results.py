@@ -34,6 +34,8 @@ RULES = {
     "identity": "the contrast-enhanced T1w as it is",
     "histogram-matching": "the source with the mean histogram of the T1w without contrast of the "
     "other participants",
+    "target": "the source without its enhancement, as above: what a model can reach at best that "
+    "keeps the style of its input",
     "worse": f"farther from the best value than the identity; by more than {PSNR_TOLERANCE_DB} dB "
     "for PSNR",
 }

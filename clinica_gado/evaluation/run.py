@@ -18,11 +18,13 @@ from clinica_gado.evaluation.metrics import METRICS, PLAIN_METRICS, TISSUE_METRI
 from clinica_gado.evaluation.paired import (
     HISTOGRAM,
     IDENTITY,
+    TARGET,
     Candidate,
     Evaluation,
     candidate_of,
     evaluate_pairs,
     identity,
+    target,
 )
 from clinica_gado.evaluation.plain import evaluate_plain, prepare_plain, select_plain
 from clinica_gado.evaluation.results import Results, write_results
@@ -56,6 +58,7 @@ class EvaluationRequest:
     lesions: Path | None = None
     enhancing_labels: tuple[int, ...] = ENHANCING
     histogram_matching: bool = True
+    target: bool = False
     plain: bool = False
     segmentation: str = "none"
     tpm: Path | None = None
@@ -135,6 +138,8 @@ def _of_pairs(
     candidates: dict[str, Candidate] = {IDENTITY: identity}
     if request.histogram_matching:
         candidates |= _histogram_matching(files)
+    if request.target:
+        candidates[TARGET] = target
     candidates |= {name: candidate_of(predictor) for name, predictor in predictors.items()}
     folder = request.lesions or request.bids / FOLDER
     source = LesionSource(folder, request.caps, request.enhancing_labels)

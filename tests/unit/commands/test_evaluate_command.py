@@ -128,6 +128,14 @@ def test_rejected_visits_are_left_out(evaluate, tmp_path):
     assert set(table["image"]) == {"identity", "good"}
 
 
+def test_the_target_takes_part_when_asked_for(evaluate, tmp_path):
+    assert evaluate("--target", "--no-histogram-matching", models=()).exit_code == 0
+    table = read(tmp_path, "cases.tsv").set_index("image")
+    assert set(table.index) == {"identity", "target"}
+    assert (table.loc["target", "enhancement_left"] == 0).all()
+    assert (table.loc["target", "side_change"] == 0).all()
+
+
 def test_tissue_is_tested_against_the_identity(evaluate, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "choose_segmenter", lambda *_: Thirds())
     assert evaluate("--segmentation", "builtin").exit_code == 0
