@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILENAME = "contrast_classifier.json"
-SHA256 = "6df4617207d6c2705ac87371681102afc0b4be812dfb67d46bc7b53eb29b310c"
+SHA256 = "83f67927f1670af9bc0fcb727f2a16d089606917aa958de301a8376e24d46997"
 """Built by `clinica_gado/resources/build_contrast_classifier.py`."""
 
 
