@@ -33,9 +33,7 @@ logger = logging.getLogger(__name__)
 HEADS = range(1, 15)
 ANATOMIES, PAIRS = 1, 6
 PARTICIPANTS = tuple(f"sub-train{number:02d}" for number in range(1, 13))
-FEATURES = (
-    *("sinuses_p75", "sinuses_p90", "choroid_p99.5", "deep_p99.5", "rim_p98", "csf_p50"),
-)
+FEATURES = ("sinuses_p75", "sinuses_p90", "choroid_p99.5", "deep_p99.5", "rim_p98", "csf_p50")
 """One or two numbers of each place that enhances. The highest percentiles see what is small, such
 as choroid plexus, pituitary and deep veins, which is all that some spin echoes show."""
 CLIP_PERCENTILES = (2.0, 98.0)
