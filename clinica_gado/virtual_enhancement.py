@@ -58,8 +58,9 @@ class EnhancementSettings(SynthesisSettings):
     amplify : give the routine contrast-enhanced T1w the place of the low dose.
     repeat : how many times to amplify, each time what the last one made.
     segmentation, tpm : see `ValidationSettings`.
-    lesions, enhancing_labels : see `LesionSource`, in the world of the first input; None for those
-        that lie in the dataset, if any.
+    lesions : folder of label maps (see `LesionSource`) or table of axes (see `read_marks`), in the
+        world of the first input; None for the label maps that lie in the dataset, if any.
+    enhancing_labels : those of the label maps that enhance.
     """
 
     pipeline: ClassVar[str] = PIPELINE

@@ -22,6 +22,7 @@ VERBS = {
     "study": "Study inputs, number of cases and local loss, as papers do.",
     "report": "Write the quality report of a run, or its pages as PDF or PNG.",
     "evaluate": "Compare models on real pairs, case by case.",
+    "readers": "Score lesions that readers marked, and compare their grades.",
     "simulate": "Simulate MRI with and without gadolinium from label maps.",
 }
 

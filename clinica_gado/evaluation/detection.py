@@ -27,6 +27,24 @@ SCORE_COLUMNS = (
     *("min_long_axis_mm", "n_cases", "n_lesions", "true_positives", "false_detections"),
     *("se", "se_low", "se_high", "fdr", "fdr_low", "fdr_high", "ppv", "f1"),
 )
+DEFINITIONS = {
+    "min_long_axis_mm": "least long axis of the lesions, and of the marks, of a row",
+    "n_lesions": "reference lesions",
+    "true_positives": "of them found, readers averaged: a mark whose centre is nearer than half "
+    "the mean of the four axes, one to one",
+    "false_detections": "marks that find no lesion, readers averaged",
+    "se": "sensitivity: lesions found of all; interval of Clopper and Pearson",
+    "fdr": "false detections a case; interval of Student over cases",
+    "ppv": "lesions found of all detections",
+    "f1": "harmonic mean of se and ppv",
+    "only_first": "lesions found on the first kind of image alone, readers taken together",
+    "only_second": "lesions found on the second kind of image alone",
+    "se_mid_p": "p of McNemar's test, mid-p, over these lesions",
+    "fdr_wilcoxon": "Wilcoxon's signed-rank statistic of false detections, case by case, readers "
+    "averaged, cases without a difference left out",
+    "fdr_p": "its p",
+}
+"""Columns in words; those that end in `_low` and `_high` are the interval's."""
 COMPARISON_COLUMNS = (
     *("min_long_axis_mm", "only_first", "only_second", "se_mid_p"),
     *("fdr_wilcoxon", "fdr_p", "note"),

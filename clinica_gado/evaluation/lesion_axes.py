@@ -52,6 +52,11 @@ class Lesion:
         """Length of the short axis."""
         return float(np.linalg.norm(self.short[1] - self.short[0]))
 
+    def moved(self, matrix: NDArray[np.float64]) -> Lesion:
+        """Return the lesion in another world; `matrix` (4, 4) takes points of this one there."""
+        long, short = (ends @ matrix[:3, :3].T + matrix[:3, 3] for ends in (self.long, self.short))
+        return Lesion(long, short)
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -159,11 +164,24 @@ def roi_of(
     It is one voxel thick, in the plane of the axes (Bône 2022).
     """
     roi = np.zeros(shape, dtype=bool)
-    voxels = np.indices(shape).reshape(3, -1).T
-    points = voxels @ affine[:3, :3].T + affine[:3, 3]
     for lesion in lesions:
-        roi |= _is_inside(points, lesion, affine).reshape(shape)
+        box = _box_around(lesion, shape, affine)
+        voxels = np.stack(np.meshgrid(*box, indexing="ij"), axis=-1).reshape(-1, 3)
+        if len(voxels):
+            inside = _is_inside(voxels @ affine[:3, :3].T + affine[:3, 3], lesion, affine)
+            roi[tuple(voxels[inside].T)] = True
     return roi
+
+
+def _box_around(
+    lesion: Lesion, shape: tuple[int, ...], affine: NDArray[np.float64]
+) -> list[NDArray[np.intp]]:
+    """Return the voxel numbers, axis by axis, that hold a lesion and one voxel around it."""
+    voxels = lesion.moved(np.linalg.inv(affine))
+    ends = np.concatenate((voxels.long, voxels.short))
+    first = np.maximum(np.floor(ends.min(axis=0)).astype(int) - 1, 0)
+    last = np.minimum(np.ceil(ends.max(axis=0)).astype(int) + 1, np.array(shape) - 1)
+    return [np.arange(a, b + 1) for a, b in zip(first, last, strict=True)]
 
 
 def _is_inside(points: Point, lesion: Lesion, affine: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -131,12 +131,24 @@ def move_labels(path: Path, mni_to_native: NDArray[np.float64]) -> NDArray[np.in
     InputImageError
         The file cannot be read.
     """
+    labels, affine = read_label_map(path)
+    return labels_on_grid(labels, affine, mni_to_native)
+
+
+def read_label_map(path: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Return the labels of a file, (X, Y, Z), and their voxel to world matrix, (4, 4).
+
+    Raises
+    ------
+    InputImageError
+        The file cannot be read.
+    """
     try:
         image = load_image(path)
         labels = np.squeeze(np.asarray(image.dataobj)).astype(np.int16)
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
         raise InputImageError(f"{path} cannot be read ({error}).") from error
-    return labels_on_grid(labels, image.affine, mni_to_native)
+    return labels, image.affine
 
 
 def labels_on_grid(

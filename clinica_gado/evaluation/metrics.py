@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from clinica_gado.evaluation.similarity import DEFINITIONS as SIMILARITY
 
@@ -131,8 +132,16 @@ def rounded(numbers: Iterable[tuple[str, float]]) -> dict[str, float]:
     return {name: round(float(value), DIGITS) for name, value in numbers}
 
 
-def for_json(value: object) -> object:
+def _for_json(value: object) -> object:
     """Return what JSON can hold: it has no NaN and no infinity."""
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value
+
+
+def records(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows of a table as JSON holds them."""
+    return [
+        {str(key): _for_json(value) for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]

@@ -13,6 +13,12 @@ from clinica_gado.evaluation.tissue import require_columns
 AVERAGE = "average"
 """The mean over readers of each case."""
 IDS = ["participant_id", "session_id"]
+DEFINITIONS = {
+    "n": "cases that have both",
+    "mean_difference": "mean of first minus second, with its interval by Student's t",
+    "p": "of the paired t-test, two-sided",
+    "reader": f"who graded; `{AVERAGE}`: the mean over readers of each case",
+}
 COLUMNS = (
     *("reader", "first", "second", "n", "mean_first", "sd_first", "mean_second", "sd_second"),
     *("mean_difference", "ci_low", "ci_high", "t", "p", "note"),

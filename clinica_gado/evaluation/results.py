@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clinica_gado.evaluation.metrics import PSNR_TOLERANCE_DB, Metric, for_json
+from clinica_gado.evaluation.metrics import PSNR_TOLERANCE_DB, Metric, records
 from clinica_gado.evaluation.paired import IDENTITY, tissue_differences
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.summary import COLUMNS as SUMMARY_COLUMNS
@@ -117,19 +117,12 @@ def _content(results: Results, tests: pd.DataFrame) -> dict[str, Any]:
         "Rules": RULES,
         "Definitions": {name: results.metrics[name].definition for name in measured},
         "SummaryDefinitions": SUMMARY_COLUMNS,
-        "Cases": _records(results.cases),
-        "Summary": _records(results.summary),
-        "Volumes": _records(results.volumes),
-        "Tests": _records(tests),
-        "Failures": _records(results.failures),
+        "Cases": records(results.cases),
+        "Summary": records(results.summary),
+        "Volumes": records(results.volumes),
+        "Tests": records(tests),
+        "Failures": records(results.failures),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, object]]:
-    return [
-        {str(key): for_json(value) for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
 
 
 def in_words(results: Results) -> str:

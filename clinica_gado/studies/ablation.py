@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from clinica_gado.evaluation.metrics import records
 from clinica_gado.evaluation.statistics import bonferroni, paired_t_test, wilcoxon_test
 from clinica_gado.evaluation.tables import PaperTable, format_p
 from clinica_gado.files import write_tsv
@@ -25,7 +26,6 @@ from clinica_gado.studies.scoring import SCORES
 from clinica_gado.studies.tables import (
     MEANS,
     caption_of,
-    records,
     shown_scores,
     summarise,
     write_study,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clinica_gado.evaluation.metrics import for_json
+from clinica_gado.evaluation.metrics import records
 from clinica_gado.evaluation.tables import MISSING, PaperTable, save_table
 from clinica_gado.files import write_json, write_tsv
 from clinica_gado.provenance import generated_by
@@ -93,14 +93,6 @@ def write_study(
         "Cases": records(cases),
     }
     write_json(folder / JSON_NAME, content)
-
-
-def records(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the rows of a table as JSON holds them."""
-    return [
-        {str(key): for_json(value) for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
 
 
 def _settings(study: Study) -> dict[str, Any]:

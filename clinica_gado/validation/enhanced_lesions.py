@@ -1,17 +1,24 @@
-"""How conspicuous the lesions of a visit are before, in the synthetic image and in the real one."""
+"""The lesions of a visit in the T1w, the synthetic and the real image: contrast and likeness."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clinica_gado.evaluation.contrast_index import WHITE_PRIOR
+from clinica_gado.evaluation.lesion_axes import read_marks, roi_of
 from clinica_gado.evaluation.lesion_contrast import DEFINITIONS as OF_CONTRAST
 from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
-from clinica_gado.evaluation.lesions import FOLDER, labels_of, move_labels
+from clinica_gado.evaluation.lesions import FOLDER, Lesions, labels_of, move_labels
+from clinica_gado.evaluation.tumour import DEFINITIONS as OF_TUMOUR
+from clinica_gado.evaluation.tumour import tumour_metrics
+from clinica_gado.files import sha256_of
+from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.linear import read_itk_affine
 from clinica_gado.segmentation.atlas import load_tissue_priors
 from clinica_gado.virtual_enhancement import paths_of
@@ -19,61 +26,113 @@ from clinica_gado.virtual_enhancement import paths_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clinica_gado.bids import InputJob
+    from clinica_gado.bids import InputJob, Visit
+    from clinica_gado.evaluation.lesion_axes import Lesion
     from clinica_gado.virtual_enhancement import EnhancementSettings
 
 SPACING_MM = (1.0, 1.0, 1.0)
 DEFINITIONS = {
-    "enhancing_lesion_cm3": "volume of the labels that enhance, in the brain, in cm³",
+    "enhancing_lesion_cm3": "volume of the lesions that enhance, in the brain, in cm³",
     **OF_CONTRAST,
-    "healthy brain": f"white matter by its prior (over {WHITE_PRIOR}), 10 mm and more from a label",
+    **OF_TUMOUR,
+    "healthy brain": f"white matter by its prior (over {WHITE_PRIOR}), 10 mm and more from lesions",
 }
 """A column ends in the image that it is of, such as `cnr_synthetic`."""
 
 
-def labels_path(job: InputJob, settings: EnhancementSettings) -> Path | None:
-    """Return the label map of the lesions of a visit, or None when it has none."""
-    return labels_of(job.visit, settings.lesions or settings.bids / FOLDER)
-
-
-def read_labels(job: InputJob, settings: EnhancementSettings) -> NDArray[np.int16] | None:
-    """Return the labels of a visit on the template's grid, (X, Y, Z), or None.
+def lesions_key(job: InputJob, settings: EnhancementSettings) -> str | None:
+    """Return a checksum of what is known of the lesions of a visit; None when nothing is.
 
     Raises
     ------
-    InputImageError
-        The file cannot be read.
+    SelectionError
+        A table of lesions cannot be used.
     """
-    path = labels_path(job, settings)
+    source = _source(settings)
+    if not source.is_file():
+        labels = labels_of(job.visit, source)
+        return None if labels is None else sha256_of(labels)
+    lesions = _axes_of(job.visit, source)
+    if lesions is None:
+        return None
+    ends = [np.concatenate((lesion.long, lesion.short)).tobytes() for lesion in lesions]
+    return hashlib.sha256(b"".join(ends)).hexdigest()
+
+
+def read_lesions(job: InputJob, settings: EnhancementSettings) -> Lesions | None:
+    """Return the lesions of a visit on the template's grid, or None when nothing is known of them.
+
+    A lesion given by its axes is the parallelogram on them, one voxel thick, and enhances.
+
+    Raises
+    ------
+    InputImageError, SelectionError
+        The label map or the table cannot be read.
+    """
+    source, affine = _source(settings), paths_of(job, settings).affine
+    if source.is_file():
+        lesions = _axes_of(job.visit, source)
+        if lesions is None:
+            return None
+        to_template = np.linalg.inv(read_itk_affine(affine))
+        moved = [lesion.moved(to_template) for lesion in lesions]
+        roi = roi_of(moved, CROP_GRID.shape, CROP_GRID.affine)
+        return Lesions(roi, roi)
+    path = labels_of(job.visit, source)
     if path is None:
         return None
-    return move_labels(path, read_itk_affine(paths_of(job, settings).affine))
+    labels = move_labels(path, read_itk_affine(affine))
+    return Lesions(labels > 0, np.isin(labels, settings.enhancing_labels))
+
+
+def _source(settings: EnhancementSettings) -> Path:
+    return settings.lesions or settings.bids / FOLDER
+
+
+def _axes_of(visit: Visit, table: Path) -> list[Lesion] | None:
+    """Return the lesions that a table has of a visit, whoever marked them on whatever image."""
+    return _axes_by_visit(table, table.stat().st_mtime_ns).get(visit)
+
+
+@lru_cache(maxsize=1)
+def _axes_by_visit(table: Path, changed_ns: int) -> dict[Visit, list[Lesion]]:
+    found: dict[Visit, list[Lesion]] = {}
+    for marks in read_marks(table):
+        found.setdefault(marks.visit, []).extend(marks.lesions)
+    return found
 
 
 def measure_lesions(
     images: Mapping[str, NDArray[np.float32]],
-    labels: NDArray[np.int16],
-    enhancing: Collection[int],
+    lesions: Lesions,
     brain: NDArray[np.bool_],
     before: str,
+    real: str,
 ) -> dict[str, float]:
-    """Return the contrast of the enhancing lesions in every image; nothing where there are none.
+    """Return the contrast of the enhancing lesions in every image, and their likeness to the real
+    one; nothing where there are none.
 
     Parameters
     ----------
     images : by role, on one grid, (X, Y, Z).
-    enhancing : labels of what enhances.
     before : role of the image without contrast, by which enhancement is measured in the others.
+    real : role of the real image, which may be absent.
     """
     seen = brain & np.logical_and.reduce([image > 0 for image in images.values()])
-    lesion = seen & np.isin(labels, list(enhancing))
+    enhancing = seen & lesions.enhancing
     white = seen & (load_tissue_priors().whitematter > WHITE_PRIOR)
-    healthy = healthy_white_matter(white, labels > 0, SPACING_MM)
-    numbers = {"enhancing_lesion_cm3": float(lesion.sum()) / 1000}
-    if not lesion.any() or not healthy.any():
+    healthy = healthy_white_matter(white, lesions.whole, SPACING_MM)
+    numbers = {"enhancing_lesion_cm3": float(enhancing.sum()) / 1000}
+    if not enhancing.any():
         return numbers
     for role, image in images.items():
-        earlier = None if role == before else images[before]
-        found = lesion_contrast(image, lesion, healthy, earlier)
+        found: dict[str, float] = {}
+        if healthy.any():
+            found |= lesion_contrast(
+                image, enhancing, healthy, None if role == before else images[before]
+            )
+        if real in images and role != real:
+            whole = seen & lesions.whole
+            found |= tumour_metrics(image, images[real], seen, whole, enhancing)
         numbers |= {f"{name}_{role}": value for name, value in found.items()}
     return numbers

@@ -27,7 +27,7 @@ from clinica_gado.outcomes import FAILED
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.multimodal import prepare_sequence
 from clinica_gado.sequences import T1W_CE
-from clinica_gado.validation.enhanced_lesions import labels_path, measure_lesions, read_labels
+from clinica_gado.validation.enhanced_lesions import lesions_key, measure_lesions, read_lesions
 from clinica_gado.validation.measures import DIGITS
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import (
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 T1W, SYNTHETIC, CE = "t1w", "synthetic", "ce"
 """The T1w that leads, what the model made, and the real contrast-enhanced one."""
-VERSION = 1
+VERSION = 2
 """Raised with every change of the numbers or of the picture; see `measures.VERSION`."""
 BRIGHTENED = 0.2
 """A voxel was brightened when it gained more than this share of the brain's median before."""
@@ -168,13 +168,13 @@ def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
 
 def _request(job: InputJob, settings: EnhancementSettings) -> dict[str, Any]:
     """Return what the measures and the picture are made of: definitions, and files by checksum."""
-    files, labels = image_paths(job, settings), labels_path(job, settings)
+    files, lesions = image_paths(job, settings), lesions_key(job, settings)
     segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
     maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
     images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
-    lesions = {} if labels is None else {"LabelsSha256": sha256_of(labels)}
+    known = {} if lesions is None else {"LesionsSha256": lesions}
     definition = {"Version": VERSION, "EnhancingLabels": list(settings.enhancing_labels)}
-    return {"Definition": definition, **images, **maps, **lesions}
+    return {"Definition": definition, **images, **maps, **known}
 
 
 def _measure(job: InputJob, settings: EnhancementSettings) -> None:
@@ -185,10 +185,9 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     images = {role: read_volume(path).data for role, path in files.items()}
     brain = read_brain(paths)
     spread = read_volume(paths.uncertainty).data if paths.uncertainty.is_file() else None
-    labels = read_labels(job, settings)
-    lesions = {}
-    if labels is not None:
-        lesions = measure_lesions(images, labels, settings.enhancing_labels, brain, T1W)
+    lesions, of_lesions = read_lesions(job, settings), {}
+    if lesions is not None:
+        of_lesions = measure_lesions(images, lesions, brain, before=T1W, real=CE)
     content = {
         "Description": "Measures on the images of a visit, on the template grid",
         "Images": {
@@ -198,7 +197,7 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
         "Similarity": measure_similarity(images, brain),
         "Contrast": {
             **measure_change(images, brain, spread),
-            **{name: _number(value) for name, value in lesions.items()},
+            **{name: _number(value) for name, value in of_lesions.items()},
         },
         "Flags": [],
     }

@@ -59,9 +59,9 @@ from clinica_gado.pipelines.shared_cli import (
 @validation_options
 @declare(
     "--lesions",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    type=click.Path(exists=True, resolve_path=True),
     show_default="BIDS/derivatives/lesions",
-    help="Lesion labels sub-X/ses-Y/anat/*_dseg.nii.gz, drawn on the T1w.",
+    help="Lesions on the T1w: labels sub-X/ses-Y/anat/*_dseg.nii.gz in a folder, or a TSV of axes.",
 )
 @declare(
     "--enhancing-label",

@@ -20,15 +20,20 @@ def read_options(options: dict[str, Any]) -> tuple[EnhancementSettings, Enhancem
     Raises
     ------
     SelectionError
-        They contradict each other.
+        They contradict each other, or the table of lesions cannot be used.
     """
     if options["repeat"] > 1 and not options["amplify"]:
         raise SelectionError("--repeat needs --amplify: it says how many times to amplify.")
+    lesions = read_path(options["lesions"])
+    if lesions is not None and lesions.is_file():
+        from clinica_gado.evaluation.lesion_axes import read_marks
+
+        read_marks(lesions)  # a fault ends the run before any work
     settings = EnhancementSettings(
         **read_settings_options(options),
         amplify=options["amplify"],
         repeat=options["repeat"],
-        lesions=read_path(options["lesions"]),
+        lesions=lesions,
         enhancing_labels=tuple(options["enhancing_labels"]),
     )
     run_options = EnhancementRunOptions(

@@ -50,3 +50,13 @@ def test_repeating_needs_amplifying(tmp_path):
     assert (settings.amplify, settings.repeat) == (True, 3)
     with pytest.raises(SelectionError, match="--amplify"):
         read(tmp_path, "--repeat", "2")
+
+
+def test_a_table_of_lesions_that_cannot_be_used_ends_the_run(tmp_path):
+    table = tmp_path / "axes.tsv"
+    table.write_text("participant_id\tsession_id\nsub-01\tses-1\n")
+    with pytest.raises(SelectionError, match="no column long_x1"):
+        read(tmp_path, "--lesions", str(table))
+    labels = tmp_path / "lesions"
+    labels.mkdir()
+    assert read(tmp_path, "--lesions", str(labels))[0].lesions == labels

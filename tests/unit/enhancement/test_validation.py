@@ -12,7 +12,9 @@ from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhance
 from clinica_gado.errors import GadoError
 from clinica_gado.evaluation import lesion_contrast as lesion_contrast_module
 from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
+from clinica_gado.evaluation.lesions import Lesions
 from clinica_gado.evaluation.similarity import similarity_row
+from clinica_gado.evaluation.tumour import tumour_metrics
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
@@ -20,7 +22,7 @@ from clinica_gado.report.build import write_report
 from clinica_gado.report.planes import layout_of
 from clinica_gado.segmentation.segmenter import TissueMaps
 from clinica_gado.validation import enhanced_lesions, enhancement
-from clinica_gado.validation.enhanced_lesions import measure_lesions
+from clinica_gado.validation.enhanced_lesions import lesions_key, measure_lesions, read_lesions
 from clinica_gado.validation.enhancement import (
     CE,
     SYNTHETIC,
@@ -81,7 +83,8 @@ def test_lesions_are_measured_in_every_image(monkeypatch):
     priors = TissueMaps(white, white, white)
     monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
     monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
-    found = measure_lesions(given, labels, (3, 4), BRAIN, T1W)
+    lesions = Lesions(labels > 0, labels == 4)
+    found = measure_lesions(given, lesions, BRAIN, T1W, CE)
     assert found["enhancing_lesion_cm3"] == pytest.approx(0.064)
     healthy = healthy_white_matter(white > 0, labels > 0, (1, 1, 1))
     for role in (SYNTHETIC, CE):
@@ -90,8 +93,61 @@ def test_lesions_are_measured_in_every_image(monkeypatch):
         assert found[f"cep_percent_{role}"] == expected["cep_percent"]
     assert found["cep_percent_ce"] == pytest.approx(100, rel=1e-3)
     assert np.isnan(found["cep_percent_t1w"])
-    alone = measure_lesions(given, labels, (7,), BRAIN, T1W)
+    seen = BRAIN & (given[T1W] > 0)
+    expected = tumour_metrics(given[SYNTHETIC], given[CE], seen, seen & (labels > 0), labels == 4)
+    assert {name: found[f"{name}_synthetic"] for name in expected} == expected
+    assert found["p3_tumour_psnr_db_synthetic"] > found["p3_tumour_psnr_db_t1w"]
+    assert "p3_tumour_psnr_db_ce" not in found
+    none = np.zeros(SHAPE, dtype=bool)
+    alone = measure_lesions(given, Lesions(labels > 0, none), BRAIN, T1W, CE)
     assert alone == {"enhancing_lesion_cm3": 0}
+
+
+def test_lesions_without_healthy_white_matter_are_compared_with_the_real_image(monkeypatch):
+    given, inside = images(), np.zeros(SHAPE, bool)
+    inside[8:12, 8:12, 8:12] = True
+    none = np.zeros(SHAPE, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(none, none, none)
+    )
+    found = measure_lesions(given, Lesions(inside, inside), BRAIN, T1W, CE)
+    assert "cnr_synthetic" not in found
+    assert found["p2_tumour_l2_e4_synthetic"] < found["p2_tumour_l2_e4_t1w"]
+    del given[CE]
+    found = measure_lesions(given, Lesions(inside, inside), BRAIN, T1W, CE)
+    assert found == {"enhancing_lesion_cm3": 0.064}
+
+
+def test_axes_in_a_table_are_measured_once_per_change(visit, settings, monkeypatch, tmp_path):
+    job, _ = visit
+    grid = replace(enhanced_lesions.CROP_GRID, shape=(16, 16, 16), origin=(0, 0, 0))
+    monkeypatch.setattr(enhanced_lesions, "CROP_GRID", grid)
+    to_native = np.eye(4)
+    to_native[0, 3] = 3  # the table is in the world of the T1w
+    monkeypatch.setattr(enhanced_lesions, "read_itk_affine", lambda path: to_native)
+    table = tmp_path / "axes.tsv"
+    ends = {"long": ((7, 8, 8), (13, 8, 8)), "short": ((10, 6, 8), (10, 10, 8))}
+    cells = {
+        f"{axis}_{letter}{end}": point[k]
+        for axis, both in ends.items()
+        for end, point in enumerate(both, start=1)
+        for k, letter in enumerate("xyz")
+    }
+    rows = pd.DataFrame([{"participant_id": "sub-01", "session_id": "ses-M000", **cells}])
+    rows.to_csv(table, sep="\t", index=False)
+    wanted = replace(settings, lesions=table)
+    lesions = read_lesions(job, wanted)
+    assert lesions.enhancing[7, 8, 8]  # the centre, moved by 3 mm
+    assert lesions.whole.sum() == pytest.approx(6 * 4 / 2, abs=5)
+    assert set(np.argwhere(lesions.whole)[:, 2]) == {8}
+    key = lesions_key(job, wanted)
+    pd.concat([rows, rows.assign(participant_id="sub-02")]).to_csv(table, sep="\t", index=False)
+    assert lesions_key(job, wanted) == key
+    rows.assign(long_x1=6).to_csv(table, sep="\t", index=False)
+    assert lesions_key(job, wanted) != key
+    rows.assign(participant_id="sub-02").to_csv(table, sep="\t", index=False)
+    assert lesions_key(job, wanted) is None
+    assert read_lesions(job, wanted) is None
 
 
 def test_labels_drawn_later_are_measured_later(visit, settings, monkeypatch):
