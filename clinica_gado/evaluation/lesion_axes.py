@@ -52,7 +52,7 @@ class Lesion:
         """Length of the short axis."""
         return float(np.linalg.norm(self.short[1] - self.short[0]))
 
-    def moved(self, matrix: NDArray[np.float64]) -> Lesion:
+    def moved(self, matrix: NDArray[np.floating]) -> Lesion:
         """Return the lesion in another world; `matrix` (4, 4) takes points of this one there."""
         long, short = (ends @ matrix[:3, :3].T + matrix[:3, 3] for ends in (self.long, self.short))
         return Lesion(long, short)

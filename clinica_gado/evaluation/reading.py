@@ -190,8 +190,8 @@ def _comparisons(
     for first, second in combinations(readings, 2):
         both = [reader for reader in readings[first] if reader in readings[second]]
         if both:
-            pairs = [[readings[image][reader] for reader in both] for image in (first, second)]
-            tables.append(compare_readings(*pairs, strata).assign(first=first, second=second))
+            one, other = ([readings[image][reader] for reader in both] for image in (first, second))
+            tables.append(compare_readings(one, other, strata).assign(first=first, second=second))
     if not tables:
         return pd.DataFrame(columns=["first", "second", *COMPARISON_COLUMNS])
     return pd.concat(tables, ignore_index=True)[["first", "second", *COMPARISON_COLUMNS]]
