@@ -94,10 +94,6 @@ def request_of(
         The model cannot do what is asked for.
     """
     names = tuple(item.name for item in card.inputs)
-    if card.task != PIPELINE:
-        raise BundleError(
-            f"The model {card.id} is for {card.task}; name one for {PIPELINE} with --model."
-        )
     if names[0] not in T1W_KINDS:
         raise BundleError(
             f"The model {card.id} takes {names[0]} first; the first image leads the others to the "

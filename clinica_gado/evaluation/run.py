@@ -30,8 +30,9 @@ from clinica_gado.evaluation.plain import evaluate_plain, prepare_plain, select_
 from clinica_gado.evaluation.results import Results, write_results
 from clinica_gado.evaluation.summary import summarise
 from clinica_gado.evaluation.tissue_cache import TissueCache
+from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.inference import Predictor
-from clinica_gado.models.bundle import find_bundle, load_bundle
+from clinica_gado.predictors import find_model
 from clinica_gado.report.reviews import read_reviews, rejected_visits
 from clinica_gado.segmentation.choice import choose_segmenter
 from clinica_gado.training.pairs import prepare_pairs
@@ -101,14 +102,14 @@ def load_predictors(request: EvaluationRequest) -> dict[str, Predictor]:
     Raises
     ------
     GadoError
-        Some cannot be loaded; all of them are listed.
+        Some cannot be loaded, or are not for t1-gado-removal; all of them are listed.
     """
     options = {name: getattr(request, name) for name in ("device", "precision", "flips")}
     found: list[tuple[str, Predictor]] = []
     errors = []
     for model in dict.fromkeys(request.models):
         try:
-            found.append((model, Predictor(load_bundle(find_bundle(model)), **options)))
+            found.append((model, Predictor(find_model(PIPELINE, model), **options)))
         except GadoError as error:
             errors.append(str(error))
     if errors:
