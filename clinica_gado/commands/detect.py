@@ -28,6 +28,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--only-unknown", is_flag=True, help="Do not look at images whose metadata say something."
 )
+@click.option(
+    "--shard", metavar="I/N", help="Look at this share; each with an --output of its own."
+)
+@click.option("-np", "--n_procs", type=click.IntRange(min=1), default=1, help="Images at once.")
 @click.pass_context
 def cli(
     ctx: click.Context,
@@ -37,6 +41,8 @@ def cli(
     visits_tsv: Path | None,
     contrast_tsv: Path | None,
     only_unknown: bool,
+    shard: str | None,
+    n_procs: int,
 ) -> None:
     """Tell of every T1w in BIDS whether it holds gadolinium, and which ones to look at.
 
@@ -45,6 +51,9 @@ def cli(
     the metadata, which stand.
     """
     from clinica_gado.detection.run import DetectionRequest, detect
+    from clinica_gado.warehouse.shards import parse_shard
 
-    request = DetectionRequest(bids, output, caps, visits_tsv, contrast_tsv, only_unknown)
+    share = parse_shard(shard) if shard else None
+    tables = (visits_tsv, contrast_tsv)
+    request = DetectionRequest(bids, output, caps, *tables, only_unknown, share, n_procs)
     ctx.exit(1 if detect(request) else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from clinica_gado.bids import Contrast, Evidence, Job, list_visits
+from clinica_gado.bids import Contrast, Evidence, Job, Source, list_visits
 from clinica_gado.bids.assessment import AssessedImage, Assessor
 from clinica_gado.bids.contrast_table import ContrastTable, read_contrast_table
 from clinica_gado.bids.images import BidsImage, DatasetReader
@@ -19,14 +20,19 @@ from clinica_gado.caps import linear_paths, read_sidecar, removal_paths
 from clinica_gado.detection.classifier import SHA256, Picture, judge_image, load_classifier
 from clinica_gado.detection.placing import place_on_template
 from clinica_gado.detection.verdict import decide, with_dicom_fields
-from clinica_gado.errors import InputImageError, SelectionError
+from clinica_gado.errors import GadoError, InputImageError, SelectionError
 from clinica_gado.files import read_table, sha256_of, write_tsv
 from clinica_gado.outcomes import failure, write_failures
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume
+from clinica_gado.warehouse.each import run_each
+from clinica_gado.warehouse.progress import show_progress
+from clinica_gado.warehouse.shards import Shard
 
 logger = logging.getLogger(__name__)
 
+SAVE_S, SAVE_SHARE = 30.0, 20.0
+"""Between two savings of the table: seconds, and times what the last one took."""
 COLUMNS = (
     *("participant_id", "session_id", "filename", "contrast", "evidence", "review"),
     *("picture", "probability", "detail", "failure", "source_sha256", "classifier_sha256"),
@@ -43,6 +49,8 @@ class DetectionRequest:
     caps : where t1-linear images may be found, of Clinica or of this package.
     visits_tsv, contrast_tsv : as for `clinica run t1-gado-removal`.
     only_unknown : do not look at images whose metadata say something.
+    shard : share of the participants; None for all.
+    n_procs : images at once, each in a process of its own if there are several.
     """
 
     bids: Path
@@ -51,12 +59,22 @@ class DetectionRequest:
     visits_tsv: Path | None = None
     contrast_tsv: Path | None = None
     only_unknown: bool = False
+    shard: Shard | None = None
+    n_procs: int = 1
 
 
 class _Candidate(NamedTuple):
     image: BidsImage
     evidence: Evidence
     rejection: str
+
+
+class _Seen(NamedTuple):
+    """What looking at an image brought: nothing where it was not looked at."""
+
+    checksum: str | None = None
+    picture: Picture | None = None
+    failure: str | None = None
 
 
 def detect(request: DetectionRequest) -> int:
@@ -71,24 +89,55 @@ def detect(request: DetectionRequest) -> int:
     earlier = _earlier_rows(request.output)
     kept = _pictures(earlier)
     listing = list_visits(request.bids, request.visits_tsv)
+    if request.shard is not None:
+        listing = listing.only(request.shard.holds)
     candidates, problems = _candidates(request, listing)
     logger.info("Looking at %d T1w of %s.", len(candidates), request.bids)
-    rows: list[dict[str, Any]] = []
-    for number, candidate in enumerate(candidates, start=1):
-        row = _row(candidate, request, kept)
-        rows.append(row)
-        earlier.pop(row["filename"], None)
-        if row["classifier_sha256"] and (row["filename"], row["source_sha256"]) not in kept:
-            # What an earlier run saw and this one has not come to yet is not lost if it is stopped.
-            _write(request.output, [*rows, *earlier.values()])
-        logger.info("%d/%d %s", number, len(candidates), _in_words(row))
-    _write(request.output, rows)
+    given = [(c, request, kept.get(c.image.filename, {})) for c in candidates]
+    table = _Table(request.output, earlier)
+    try:
+        with show_progress(len(candidates), unit="image") as progress:
+            for index, seen in run_each(_look_at, given, request.n_procs):
+                if isinstance(seen, GadoError):  # its process came to no end
+                    seen = _Seen(failure=_reason(candidates[index], seen))
+                row = _row(candidates[index], seen)
+                table.add(row)
+                progress.add(bool(row["failure"]))
+                progress.tick()
+                logger.debug("%s", _in_words(row))
+    except BaseException:
+        table.save()  # what an earlier run saw and this one has not come to yet is not lost
+        raise
+    _write(request.output, table.rows)
     # What is no T1w of a visit cannot be in a table that `--contrast-tsv` reads.
     beside = request.output.with_name(f"{request.output.stem}_failures.tsv")
-    failed = write_failures(beside, [], problems) + sum(bool(row["failure"]) for row in rows)
-    review = sum(bool(row["review"]) for row in rows)
-    logger.info("%s: %d T1w, %d to review, %d failed.", request.output, len(rows), review, failed)
+    failed = write_failures(beside, [], problems) + sum(bool(row["failure"]) for row in table.rows)
+    review = sum(bool(row["review"]) for row in table.rows)
+    counts = (request.output, len(candidates), review, failed)
+    logger.info("%s: %d T1w, %d to review, %d failed.", *counts)
     return failed
+
+
+class _Table:
+    """The rows of a run and, of an earlier one, those of images that it has not come to yet."""
+
+    def __init__(self, output: Path, earlier: dict[str, dict[str, Any]]) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._output, self._earlier = output, earlier
+        self._next_save = time.monotonic() + SAVE_S
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Take a row; save all of them now and then."""
+        self.rows.append(row)
+        self._earlier.pop(row["filename"], None)
+        if time.monotonic() > self._next_save:
+            self.save()
+
+    def save(self) -> None:
+        """Write the table, which takes seconds when it is long: the longer, the more seldom."""
+        begin = time.monotonic()
+        _write(self._output, [*self.rows, *self._earlier.values()])
+        self._next_save = time.monotonic() + max(SAVE_S, SAVE_SHARE * (time.monotonic() - begin))
 
 
 def _candidates(
@@ -123,34 +172,49 @@ def _refuse_faults(table: ContrastTable) -> None:
         raise SelectionError(list_in_words("Cannot use --contrast-tsv", errors))
 
 
-def _row(
-    candidate: _Candidate, request: DetectionRequest, kept: Mapping[tuple[str, str], Picture]
-) -> dict[str, Any]:
-    image, evidence = candidate.image, candidate.evidence
+def _look_at(
+    candidate: _Candidate, request: DetectionRequest, kept: Mapping[str, Picture]
+) -> _Seen:
+    """Judge an image; `kept` has what was seen in the same file before, by its checksum."""
+    if request.only_unknown and _is_stated(candidate.evidence):
+        return _Seen()
+    checksum = None
+    try:
+        checksum = _checksum(candidate)
+        picture = kept.get(checksum) or _look(candidate.image, checksum, request.caps)
+    except Exception as error:
+        return _Seen(checksum, failure=_reason(candidate, error))
+    return _Seen(checksum, picture)
+
+
+def _reason(candidate: _Candidate, error: Exception) -> str:
+    image = candidate.image
+    return failure(Job(image.visit, image.path, candidate.evidence), error).reason
+
+
+def _row(candidate: _Candidate, seen: _Seen) -> dict[str, Any]:
+    image, picture = candidate.image, seen.picture
+    verdict = decide(candidate.evidence, picture)
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {**image.visit._asdict(), "filename": image.filename}
-    picture = None
-    if not (request.only_unknown and _is_stated(evidence)):
-        try:
-            row["source_sha256"] = checksum = _checksum(candidate)
-            picture = kept.get((image.filename, checksum)) or _look(image, checksum, request.caps)
-            row["classifier_sha256"] = SHA256
-        except Exception as error:
-            row["failure"] = failure(Job(image.visit, image.path, evidence), error).reason
-    verdict = decide(evidence, picture)
     row |= {
         "contrast": verdict.contrast.value,
         "evidence": verdict.source.value,
         "detail": verdict.detail,
         "review": verdict.review or None,
+        "failure": seen.failure,
+        "source_sha256": seen.checksum,
     }
     if picture is not None:
         row |= {"picture": picture.contrast.value, "probability": picture.probability}
+        row["classifier_sha256"] = SHA256
     return row
 
 
 def _is_stated(evidence: Evidence) -> bool:
-    return evidence.contrast is not Contrast.UNKNOWN or evidence.other_agent
+    """Tell whether metadata say it; that a sibling has `ce-` is a guess."""
+    known = evidence.contrast is not Contrast.UNKNOWN and evidence.source is not Source.COMPANION
+    return known or evidence.other_agent
 
 
 def _checksum(candidate: _Candidate) -> str:
@@ -202,12 +266,12 @@ def _earlier_rows(output: Path) -> dict[str, dict[str, Any]]:
     return {str(row["filename"]): {str(k): v for k, v in row.items()} for row in records}
 
 
-def _pictures(rows: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Picture]:
-    """Return what the same classifier saw in the same files, by their name and checksum."""
+def _pictures(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Picture]]:
+    """Return what the same classifier saw: file name to checksum to picture."""
     return {
-        (filename, str(row["source_sha256"])): Picture(
-            float(row["probability"]), Contrast(row["picture"])
-        )
+        filename: {
+            str(row["source_sha256"]): Picture(float(row["probability"]), Contrast(row["picture"]))
+        }
         for filename, row in rows.items()
         if row["classifier_sha256"] == SHA256 and row["probability"] is not None
     }

@@ -24,10 +24,10 @@ LINE_S = 60.0
 
 
 class Progress:
-    """Counts visits as they end; `bar` is drawn on a terminal alone."""
+    """Counts visits, or other units, as they end; `bar` is drawn on a terminal alone."""
 
-    def __init__(self, total: int, bar: tqdm) -> None:
-        self._total, self._bar = total, bar
+    def __init__(self, total: int, bar: tqdm, unit: str = "visit") -> None:
+        self._total, self._bar, self._unit = total, bar, unit
         self._ended = self._failed = 0
         self._began = self._told = time.monotonic()
 
@@ -50,19 +50,19 @@ class Progress:
         rate = self._ended / max(self._told - self._began, 1e-9)
         left = tqdm.format_interval((self._total - self._ended) / rate) if rate else "?"
         logger.info(
-            "[%d/%d] %d failed; %.1f visits a minute; %s left",
-            *(self._ended, self._total, self._failed, 60 * rate, left),
+            "[%d/%d] %d failed; %.1f %ss a minute; %s left",
+            *(self._ended, self._total, self._failed, 60 * rate, self._unit, left),
         )
 
 
 @contextmanager
-def show_progress(total: int) -> Iterator[Progress]:
+def show_progress(total: int, unit: str = "visit") -> Iterator[Progress]:
     """Count to a total; on a terminal a bar is drawn below the messages of this package."""
     ours = [logging.getLogger("clinica_gado")]
-    with tqdm(total=total, unit="visit", smoothing=0.05, disable=None) as bar, ExitStack() as stack:
+    with tqdm(total=total, unit=unit, smoothing=0.05, disable=None) as bar, ExitStack() as stack:
         if not bar.disable:
             stack.enter_context(logging_redirect_tqdm(loggers=ours))
-        progress = Progress(total, bar)
+        progress = Progress(total, bar, unit)
         yield progress
         if bar.disable:
             progress.tell()

@@ -17,7 +17,8 @@ from clinica_gado.commands.main import cli
 from clinica_gado.detection import run as module
 from clinica_gado.detection.classifier import Picture
 from clinica_gado.detection.run import DetectionRequest, detect
-from clinica_gado.errors import InputImageError, SelectionError
+from clinica_gado.errors import GadoError, InputImageError, SelectionError
+from clinica_gado.warehouse.shards import Shard
 
 SHOWN = {
     "bright": Picture(0.98, Contrast.ENHANCED),
@@ -160,14 +161,14 @@ def test_a_stopped_second_run_loses_nothing(
 ) -> None:
     detect(request_)
     add("sub-0", "", "dark")
-    whole = module._row
+    whole = module._look_at
 
-    def stop(candidate: module._Candidate, *others: Any) -> dict[str, Any]:
+    def stop(candidate: module._Candidate, *others: Any) -> module._Seen:
         if candidate.image.visit.participant_id == "sub-1":
             raise KeyboardInterrupt
         return whole(candidate, *others)
 
-    monkeypatch.setattr(module, "_row", stop)
+    monkeypatch.setattr(module, "_look_at", stop)
     with pytest.raises(KeyboardInterrupt):
         detect(request_)
     assert set(table(request_).index) == {f"sub-{n}" for n in range(6)}
@@ -187,6 +188,72 @@ def test_only_unknown_leaves_the_others_unseen(
 ) -> None:
     detect(replace(request_, only_unknown=True))
     assert [name[:5] for name in looked_at] == ["sub-1", "sub-2", "sub-4"]
+
+
+def test_only_unknown_looks_at_an_image_beside_one_that_has_ce(
+    request_: DetectionRequest, add: Callable[..., Path]
+) -> None:
+    add("sub-3", "", "dark")
+    detect(replace(request_, only_unknown=True))
+    rows = table(request_).set_index("filename")
+    plain = rows.loc["sub-3/ses-M000/anat/sub-3_ses-M000_T1w.nii.gz"]
+    assert plain[["contrast", "evidence"]].tolist() == ["nce", "image"]
+    selection = select(request_.bids, contrast_tsv=request_.output)
+    (job,) = [job for job in selection.jobs if job.visit.participant_id == "sub-3"]
+    assert job.reference is not None
+
+
+def test_shares_look_at_every_image_once(request_: DetectionRequest, looked_at: list[str]) -> None:
+    for index in (1, 2):
+        output = request_.output.with_name(f"share{index}.tsv")
+        detect(replace(request_, output=output, shard=Shard(index, 2)))
+    assert sorted(looked_at) == [
+        f"sub-{n}_ses-M000_{'ce-gd_' * (n == 3)}T1w.nii.gz" for n in range(1, 6)
+    ]
+
+
+def test_several_processes_write_the_same_table(tmp_path: Path) -> None:
+    bids = tmp_path / "bids"
+    for number in range(5):
+        path = bids / f"sub-{number}/ses-M000/anat/sub-{number}_ses-M000_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        path.write_text("no image")
+    one, two = (DetectionRequest(bids, tmp_path / f"{n}.tsv", n_procs=n) for n in (1, 2))
+    assert detect(one) == detect(two) == 5
+    assert table(one).equals(table(two))
+    assert "cannot be read" in table(two)["failure"].iloc[0]
+
+
+def test_a_process_that_dies_costs_its_image_alone(
+    request_: DetectionRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = module._look_at
+
+    def each(function: Callable[..., Any], given: list[Any], n_procs: int) -> Any:
+        for number, arguments in enumerate(given):
+            yield number, GadoError("its process died.") if number == 1 else whole(*arguments)
+
+    monkeypatch.setattr(module, "run_each", each)
+    assert detect(request_) == 2
+    assert table(request_).loc["sub-2", "failure"] == "its process died."
+    assert table(request_).loc["sub-1", "contrast"] == "ce"
+
+
+def test_the_table_is_saved_now_and_then(
+    request_: DetectionRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = []
+    write = module._write
+    monkeypatch.setattr(
+        module, "_write", lambda path, rows: (saved.append(len(rows)), write(path, rows))
+    )
+    detect(request_)
+    assert saved == [5]
+    saved.clear()
+    monkeypatch.setattr(module, "SAVE_S", -1.0)
+    monkeypatch.setattr(module, "SAVE_SHARE", 0.0)
+    detect(request_)
+    assert saved == [5] * 6  # with the rows of the run before
 
 
 def test_a_synthetic_image_has_no_row(request_: DetectionRequest, add: Callable[..., Path]) -> None:

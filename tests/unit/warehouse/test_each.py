@@ -1,0 +1,35 @@
+"""One function on many arguments: order, processes that die, an end in the middle."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from clinica_gado.errors import GadoError
+from clinica_gado.warehouse.each import run_each
+from clinica_gado.warehouse.visit_process import POOL
+
+
+def test_one_process_is_this_one() -> None:
+    assert list(run_each(os.getpid, [(), ()], 1)) == [(0, os.getpid()), (1, os.getpid())]
+
+
+def test_several_processes_return_everything() -> None:
+    found = dict(run_each(divmod, [(number, 3) for number in range(9)], 2))
+    assert found == {number: divmod(number, 3) for number in range(9)}
+    assert not POOL._busy
+
+
+def test_a_process_that_dies_costs_one_call() -> None:
+    found = dict(run_each(os._exit, [(1,)], 2))
+    assert isinstance(found[0], GadoError)
+    assert "died" in str(found[0])
+
+
+def test_an_end_in_the_middle_ends_the_processes() -> None:
+    calls = run_each(os.getpid, [()] * 50, 2)
+    _, process = next(calls)
+    calls.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
