@@ -80,7 +80,7 @@ class _Lengths(click.ParamType):
 @click.option("--deface", is_flag=True, help="Cut away the face.")
 @click.option("--artefacts", is_flag=True, help="Motion, ghosts, heads that moved between images.")
 @click.option("--style-change", is_flag=True, help="T1w images of a person differ in sequence.")
-@click.option("--device", default="cpu", help="cpu, or a torch device such as cuda.")
+@click.option("--device", default="cpu", metavar="auto|cpu|cuda[:N]", help="Where.")
 def cli(
     label_maps: Path,
     bids: Path,
@@ -94,11 +94,12 @@ def cli(
     LABEL_MAPS holds files head_01_dseg.nii.gz and so on, with FreeSurfer and SynthSeg labels.
     Every image has all its parameters in its sidecar; true labels are in BIDS/derivatives/truth.
     """
+    from clinica_gado.inference.devices import choose_compute
     from clinica_gado.simulation.parameters import LESION_KINDS, Geometry
     from clinica_gado.simulation.planning import Realism
     from clinica_gado.simulation.protocol import SimulationRequest, write_dataset
 
-    device = str(options.pop("device"))
+    device = str(choose_compute(str(options.pop("device"))).device)
     flags = {"artefacts": "artefacts", "brain_only": "brain_only", "deface": "defaced"}
     realism = Realism(**{name: bool(options.pop(flag)) for flag, name in flags.items()})
     kinds = tuple(kind for kind in LESION_KINDS if kind in lesions) if lesions else None

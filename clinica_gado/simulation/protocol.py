@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from clinica_gado import __version__
-from clinica_gado.errors import InputImageError
+from clinica_gado.caps import read_sidecar
+from clinica_gado.errors import InputImageError, OutputError
 from clinica_gado.files import atomic_path, write_json, write_tsv
 from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
 from clinica_gado.simulation.dataset import TRUTH, TRUTH_LABELS, simulate_subject, write_images
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 HELD_OUT_HEADS = frozenset(range(15, 21))
 """Anatomies kept for validation and test; simulated only when they are named."""
 SESSION = "ses-M000"
+DATASET_NAME = "Simulated MRI with and without gadolinium"
 _HEAD_FILE = re.compile(r"head_(\d+)_dseg\.nii(\.gz)?")
 
 
@@ -66,8 +68,15 @@ class SimulationRequest:
 
 
 def write_dataset(request: SimulationRequest, device: str = "cpu") -> None:
-    """Simulate a dataset: images, sidecars, true labels and top-level files."""
+    """Simulate a dataset: images, sidecars, true labels and top-level files.
+
+    Raises
+    ------
+    InputImageError, OutputError
+        There is no such label map, or the folder holds what was not simulated here.
+    """
     planned = [plan_subject(spec) for spec in subjects(request)]
+    _check_output(request.output)
     _write_top_level(request.output, planned)
     for number, subject in enumerate(planned, start=1):
         logger.info("%d of %d: %s", number, len(planned), subject.spec.participant_id)
@@ -150,10 +159,17 @@ def _entities(acquisition: str, dose: float, doses: tuple[float, ...]) -> str:
     return "_".join([*parts, *(["ce-gadolinium"] if dose else [])])
 
 
+def _check_output(root: Path) -> None:
+    """Refuse a folder that holds anything but a dataset of simulated images."""
+    made_here = (read_sidecar(root / "dataset_description.json") or {}).get("Name") == DATASET_NAME
+    if root.is_dir() and any(root.iterdir()) and not made_here:
+        raise OutputError(f"{root} holds something else; give an empty or a new folder.")
+
+
 def _write_top_level(root: Path, planned: list[PlannedSubject]) -> None:
     """Write descriptions, the table of participants and a README."""
     description = {
-        "Name": "Simulated MRI with and without gadolinium",
+        "Name": DATASET_NAME,
         "BIDSVersion": "1.9.0",
         "GeneratedBy": [{"Name": "clinica_gado.simulation", "Version": __version__}],
     }

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from clinica_gado.commands import simulate
-from clinica_gado.errors import InputImageError
+from clinica_gado.errors import DeviceError, InputImageError, OutputError
 from clinica_gado.simulation.parameters import LESION_KINDS
 from clinica_gado.simulation.planning import plan_subject
 from clinica_gado.simulation.protocol import SimulationRequest, subjects
@@ -97,3 +97,20 @@ def test_a_resolution_that_is_none_is_a_usage_error(label_maps: Path, tmp_path: 
     shown = CliRunner().invoke(simulate.cli, arguments)
     assert shown.exit_code == 2
     assert "1x1x5" in shown.output
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(label_maps: Path, tmp_path: Path) -> None:
+    output = tmp_path / "hospital"
+    output.mkdir()
+    (output / "participants.tsv").write_text("participant_id\nsub-1\n")
+    call = [str(label_maps), str(output), "--head", "1"]
+    shown = CliRunner().invoke(simulate.cli, call)
+    assert isinstance(shown.exception, OutputError)
+    assert [path.name for path in output.iterdir()] == ["participants.tsv"]
+    assert (output / "participants.tsv").read_text() == "participant_id\nsub-1\n"
+
+
+def test_a_device_that_is_not_there_ends_before_any_work(label_maps: Path, tmp_path: Path) -> None:
+    call = [str(label_maps), str(tmp_path / "out"), "--device", "banana"]
+    assert isinstance(CliRunner().invoke(simulate.cli, call).exception, DeviceError)
+    assert not (tmp_path / "out").exists()
