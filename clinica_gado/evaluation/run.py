@@ -92,7 +92,9 @@ def evaluate(request: EvaluationRequest) -> Results:
     write_results(results, request.output)
     if request.card_data is not None:
         (name, predictor), *_ = predictors.items()
-        write_metrics(predictor.bundle.folder, evaluation.cases, name, request.card_data)
+        engine = None if tissue is None else tissue.engine
+        folder = predictor.bundle.folder
+        write_metrics(folder, evaluation.cases, name, request.card_data, engine)
     return results
 
 

@@ -85,6 +85,7 @@ def test_what_failed_has_no_volumes_and_the_others_have(cases, make_predictor, t
 
 def test_numbers_go_into_the_card_beside_doing_nothing(cases, tmp_path):
     architecture = {"name": "attention_unet", "width": 2, "levels": 2, "output": "change"}
+    earlier = {"name": "change_percent", "value": 0.2, "definition": "x", "data": "y"}
     card = Card(
         id="tiny",
         task="t1-gado-removal",
@@ -93,7 +94,7 @@ def test_numbers_go_into_the_card_beside_doing_nothing(cases, tmp_path):
         grid=Grid("mni-1mm", GRIDS["mni-1mm"]),
         normalisation={"rule": "percentile"},
         training_data="none",
-        metrics=(),
+        metrics=(earlier, {**earlier, "name": "ssim_as_is"}),
         intended_use="tests",
         limits=(),
         licence="none",
@@ -102,9 +103,15 @@ def test_numbers_go_into_the_card_beside_doing_nothing(cases, tmp_path):
     table = evaluate_pairs(cases, {IDENTITY: identity, "tiny": perfect}).cases
     write_metrics(tmp_path / "tiny", table, "tiny", "three made-up cases")
     metrics = {metric["name"]: metric for metric in load_card(tmp_path / "tiny").metrics}
-    assert tuple(metrics) == COLUMNS
+    assert list(metrics) == [c for c in COLUMNS if c not in TISSUE_METRICS] + ["change_percent"]
+    assert metrics["change_percent"]["value"] == 0.2
     assert metrics["enhancement_left"]["doing_nothing"] == pytest.approx(1)
     assert metrics["enhancement_left"]["value"] == pytest.approx(0, abs=1e-4)
     assert set(metrics["ssim_as_is"]["cases"]) == {f"sub-0{n}_ses-M000" for n in (1, 2, 3)}
     assert metrics["ssim_as_is"]["definition"] == METRICS["ssim_as_is"].definition
     assert np.isfinite(metrics["psnr_db_matched"]["value"])
+    tissue = dict.fromkeys(TISSUE_METRICS, 5.0)
+    write_metrics(tmp_path / "tiny", table.assign(**tissue), "tiny", "the same", "spm12")
+    volume = next(m for m in load_card(tmp_path / "tiny").metrics if m["name"] == "gm_bias_cm3")
+    assert volume["definition"].endswith("segmented by spm12")
+    assert volume["value"] == 5
