@@ -1,6 +1,6 @@
 """Does `clinica-gado detect` tell gadolinium by the image alone? ROC, calibration, doubt, errors.
 
-    python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] --keep FOLDER [--caps CAPS]
+    python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] [--keep FOLDER] [--caps CAPS]
                                             [--seed SEED]
 
 Simulated draws of heads 17-20, which nothing was trained or built on; the interval of the area
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
+from segmentation import kept_folder
 
 from clinica_gado.detection.cases import (
     ENHANCED,
@@ -42,21 +43,27 @@ EDGES = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 def main() -> None:
     """Print what is measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("labelmaps", type=Path, nargs="?", default=SHARED / "labelmaps")
+    parser.add_argument("label_maps", type=Path, nargs="?", default=SHARED / "labelmaps")
     parser.add_argument("real", type=Path, nargs="?", default=SHARED / "real")
-    parser.add_argument("--keep", type=Path, required=True, help="Folder that keeps the profiles.")
+    parser.add_argument("--keep", type=Path, help="Folder that keeps the profiles.")
     parser.add_argument("--caps", type=Path, help="CAPS with registered pairs.")
     parser.add_argument("--seed", type=int, default=SEED, help=f"Of the draws [{SEED}].")
     options = parser.parse_args()
+    with kept_folder(options) as folder:
+        if folder is not None:
+            report(options, folder)
+
+
+def report(options: argparse.Namespace, folder: Path) -> None:
+    """Judge simulated and real images, whose profiles a folder keeps."""
     draws = HEADS, ANATOMIES, PAIRS
-    simulated = simulated_cases(options.labelmaps, *draws, options.keep, options.seed)
-    report_simulated(judged(simulated))
+    report_simulated(judged(simulated_cases(options.label_maps, *draws, folder, options.seed)))
     people = read_table(options.real / "participants.tsv", ("participant_id", "split"))
     tested = people.loc[people["split"].isin(["validation", "plain"]), "participant_id"]
-    report_real("placed", judged(placed_cases(options.real, tested, options.keep)))
+    report_real("placed", judged(placed_cases(options.real, tested, folder)))
     if options.caps is not None:
         there = [who for who in tested if (options.caps / "subjects" / who).is_dir()]
-        report_real("registered", judged(registered_cases(options.caps, there, options.keep)))
+        report_real("registered", judged(registered_cases(options.caps, there, folder)))
 
 
 def judged(cases: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """One simulated head as a figure: doses of gadolinium in rows, sequences in columns.
 
-    python benchmarks/simulation_figure.py HEAD_DSEG.nii.gz OUTPUT.webp [--seed 4]
+    python benchmarks/simulation_figure.py [HEAD_DSEG.nii.gz] [OUTPUT.webp] [--seed 4]
 
 Rows: no agent, 0.025 and 0.1 mmol/kg, and the change by the full dose (red brighter, blue darker,
 full colour at the signal of white matter). The last column holds FLAIR, T2w and ADC without agent,
@@ -33,6 +33,7 @@ from clinica_gado.simulation.sampling import (
     sample_sequence,
 )
 
+LABEL_MAP = Path(__file__).parents[2] / "shared" / "labelmaps" / "head_01_dseg.nii.gz"
 FIELD_STRENGTH_T = 3.0
 DOSES = {"no agent": 0.0, "0.025 mmol/kg": 0.025, "0.1 mmol/kg": 0.1}
 OTHERS = ("flair", "t2w", "adc")
@@ -83,10 +84,14 @@ def upright(volume: torch.Tensor, axis: int) -> Image:
 def main() -> None:
     """Simulate, and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("label_map", type=Path)
-    parser.add_argument("output", type=Path)
+    parser.add_argument("label_map", type=Path, nargs="?", default=LABEL_MAP)
+    parser.add_argument("output", type=Path, nargs="?", default=Path("build/simulation.webp"))
     parser.add_argument("--seed", type=int, default=4)
     options = parser.parse_args()
+    if not options.label_map.is_file():
+        print(f"skipped: there is no label map {options.label_map}")
+        return
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     rng = np.random.default_rng(options.seed)
     lesions = (sample_lesion(rng, "ring"), sample_lesion(rng, "meningioma"))

@@ -1,6 +1,6 @@
 """How much simulated and real pairs enhance, region by region, in one table and one figure.
 
-    python benchmarks/simulation_realism.py BIDS LABEL_MAPS OUTPUT [--heads 6]
+    python benchmarks/simulation_realism.py [BIDS] [LABEL_MAPS] [OUTPUT] [--heads 6]
 
 BIDS holds skull-stripped pairs, T1w and ce-gadolinium_T1w on one 1 mm grid, of the participants
 `sub-train*`; `derivatives/lesions` the labels of lesions, of which 3 and 4 enhance. Simulated pairs
@@ -38,6 +38,7 @@ from clinica_gado.simulation.layers import FULL
 from clinica_gado.simulation.planning import Realism, SubjectSpec, plan_subject
 from clinica_gado.simulation.protocol import SimulationRequest, subjects
 
+SHARED = Path(__file__).parents[2] / "shared"
 SESSION = "ses-M000"
 CE = "sub-train*_ce-gadolinium_T1w.nii.gz"
 ENHANCING_LABELS = (3, 4)
@@ -74,12 +75,15 @@ class Case:
 def main() -> None:
     """Measure all pairs; write the table of cases, its summary and the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("bids", type=Path)
-    parser.add_argument("label_maps", type=Path)
-    parser.add_argument("output", type=Path)
+    parser.add_argument("bids", type=Path, nargs="?", default=SHARED / "real")
+    parser.add_argument("label_maps", type=Path, nargs="?", default=SHARED / "labelmaps")
+    parser.add_argument("output", type=Path, nargs="?", default=Path("build"))
     parser.add_argument("--heads", type=int, default=6)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
+    if not (options.bids.is_dir() and options.label_maps.is_dir()):
+        print(f"skipped: {options.bids} or {options.label_maps} is not there")
+        return
     tasks = [
         *(partial(read_pair, path) for path in sorted(options.bids.glob(f"*/{SESSION}/anat/{CE}"))),
         *(partial(simulate_pair, spec) for spec in specs(options.label_maps, options.heads)),
