@@ -43,10 +43,10 @@ def _read_engine(options: dict[str, Any]) -> EngineOptions:
     name, address = options["name"], options["address"]
     if address is not None and name != "local":
         raise EngineError(f"--scheduler and --engine {name} exclude each other: give one.")
-    if name == "processes" and options["gpu_workers"]:
-        raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    name = name if address is None else "scheduler"
+    _refuse_ignored(name, options)
     return EngineOptions(
-        name=name if address is None else "scheduler",
+        name=name,
         workers=options["workers"],
         gpu_workers=options["gpu_workers"],
         threads=options["threads"],
@@ -54,6 +54,22 @@ def _read_engine(options: dict[str, Any]) -> EngineOptions:
         address=address,
         dashboard=options["dashboard"],
     )
+
+
+def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
+    """Raise EngineError on an option that the engine would pass over in silence."""
+    if options["slurm"] is not None and name != "slurm":
+        raise EngineError("--slurm-options needs --engine slurm: without it no job is submitted.")
+    if name == "slurm" and options["gpu_workers"]:
+        raise EngineError("--gpu-workers is not for --engine slurm: a table [gpu] has the jobs.")
+    if name == "processes" and options["gpu_workers"]:
+        raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    if options["workers"] is None:
+        return
+    if name == "slurm":
+        raise EngineError("--workers is not for --engine slurm: jobs and processes say how many.")
+    if name == "scheduler":
+        raise EngineError("--workers is not for --scheduler: its workers run already.")
 
 
 def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from clinica_gado.bids import Visit
 from clinica_gado.commands.harmonize import cli
+from clinica_gado.commands.main import cli as main
 from clinica_gado.errors import OutputError
 from clinica_gado.pipelines.t1_gado_removal.cli import cli as removal
 from clinica_gado.warehouse import engine as engine_module
@@ -82,15 +83,36 @@ def test_wrong_descriptions_of_jobs_are_told(tmp_path, text, words):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("words", "arguments"),
     [
-        ["--engine", "processes", "--scheduler", "tcp://127.0.0.1:1"],
-        ["--engine", "processes", "--gpu-workers", "1"],
+        ("exclude each other", "--engine processes --scheduler tcp://127.0.0.1:1"),
+        ("--gpu-workers needs Dask", "--engine processes --gpu-workers 1"),
+        ("--slurm-options needs --engine slurm", "--slurm-options {toml}"),
+        ("--slurm-options needs", "--slurm-options {toml} --engine processes"),
+        ("--slurm-options needs", "--slurm-options {toml} --scheduler tcp://127.0.0.1:1"),
+        ("--gpu-workers is not for", "--engine slurm --slurm-options {toml} --gpu-workers 2"),
+        ("--workers is not for", "--engine slurm --slurm-options {toml} --workers 5"),
+        ("--workers is not for", "--scheduler tcp://127.0.0.1:1 --workers 5"),
     ],
 )
-def test_options_that_exclude_each_other_are_told(arguments):
-    with pytest.raises(EngineError):
-        plan_of(*arguments)
+def test_options_that_exclude_each_other_are_told(tmp_path, words, arguments):
+    toml = tmp_path / "jobs.toml"
+    toml.write_text(SLURM)
+    with pytest.raises(EngineError, match=words) as refusal:
+        plan_of(*arguments.format(toml=toml).split())
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_refused_option_is_one_line_and_exit_code_2(tmp_path):
+    toml = tmp_path / "jobs.toml"
+    toml.write_text(SLURM)
+    folders = [str(tmp_path), str(tmp_path / "caps")]
+    said = CliRunner().invoke(main, ["harmonize", *folders, "--slurm-options", str(toml)])
+    assert said.exit_code == 2
+    assert said.output.splitlines() == [
+        "Error: --slurm-options needs --engine slurm: without it no job is submitted."
+    ]
+    assert not (tmp_path / "caps").exists()
 
 
 def test_without_dask_the_remedy_is_named(monkeypatch, tmp_path):
