@@ -72,6 +72,8 @@ def test_jobs_of_slurm_share_their_cores_and_memory(tmp_path):
         ("[cpu]\njobs = 1\ncores = 2", "does not say memory"),
         ("[cpus]\njobs = 1", r"must have a table \[cpu\]"),
         ("jobs = ", "cannot be read as TOML"),
+        ("cpu = 4", r"must have a table \[cpu\]"),
+        ("[[cpu]]\njobs = 1", r"must have a table \[cpu\]"),
     ],
 )
 def test_wrong_descriptions_of_jobs_are_told(tmp_path, text, words):
@@ -80,6 +82,38 @@ def test_wrong_descriptions_of_jobs_are_told(tmp_path, text, words):
     toml.write_text(text)
     with pytest.raises(EngineError, match=words):
         plan_of("--engine", "slurm", "--slurm-options", str(toml))
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [
+        ('jobs = "two"', "a whole number from 1"),
+        ("jobs = true", "a whole number from 1"),
+        ("jobs = 0", "a whole number from 1"),
+        ("cores = 2.5", "a whole number from 1"),
+        ("processes = 0", "a whole number from 1"),
+        ('memory = "lots"', 'an amount such as "32GB"'),
+        ('memory = "-3GB"', 'an amount such as "32GB"'),
+        ('memory = "1e999GB"', 'an amount such as "32GB"'),
+        ('memory = "32"', 'an amount such as "32GB"'),
+        ("memory = 32", 'an amount such as "32GB"'),
+    ],
+)
+def test_wrong_values_of_jobs_are_told_with_what_is_allowed(tmp_path, kind, line, allowed):
+    pytest.importorskip("dask_jobqueue")
+    good = {"jobs": "1", "cores": "2", "memory": '"4GB"'}
+    key, _, value = line.partition(" = ")
+    toml = tmp_path / "jobs.toml"
+    tables = {"cpu": good, "gpu": good} | {kind: {**good, key: value}}
+    lines = [
+        f"[{name}]\n" + "".join(f"{k} = {v}\n" for k, v in table.items())
+        for name, table in tables.items()
+    ]
+    toml.write_text("".join(lines))
+    with pytest.raises(EngineError) as refusal:
+        plan_of("--engine", "slurm", "--slurm-options", str(toml))
+    assert str(refusal.value) == f"{toml}: [{kind}] has {line}; give {allowed}."
 
 
 @pytest.mark.parametrize(
