@@ -84,13 +84,16 @@ def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:
 
 
 def _shares(engine: EngineOptions) -> tuple[int, int]:
-    """Return the threads and the memory in bytes of each visit, where nothing was asked for."""
+    """Return the threads and the memory in bytes of each visit, where nothing was asked for.
+
+    A visit that goes from one kind of worker to another has the smaller share on both.
+    """
     if engine.name == "scheduler":
         return 1, 0
     if engine.name == "slurm":
         from clinica_gado.warehouse.slurm import read_jobs
 
-        kind = read_jobs(engine.slurm)["cpu"]
-        return kind.threads, kind.memory_bytes
-    share = MEMORY_SHARE * memory_bytes()[0] / local_workers(engine)
+        kinds = read_jobs(engine.slurm).values()
+        return min(kind.threads for kind in kinds), min(kind.memory_bytes for kind in kinds)
+    share = MEMORY_SHARE * memory_bytes()[0] / (local_workers(engine) + engine.gpu_workers)
     return local_threads(engine), int(share)

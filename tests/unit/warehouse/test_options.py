@@ -15,7 +15,7 @@ from clinica_gado.pipelines.t1_gado_removal.cli import cli as removal
 from clinica_gado.warehouse import engine as engine_module
 from clinica_gado.warehouse import options as options_module
 from clinica_gado.warehouse import progress as progress_module
-from clinica_gado.warehouse.engine import EngineError, EngineOptions, start_engine
+from clinica_gado.warehouse.engine import EngineError, EngineOptions, local_workers, start_engine
 from clinica_gado.warehouse.options import read_plan
 from clinica_gado.warehouse.progress import open_event_log, show_progress
 from clinica_gado.warehouse.shards import Shard
@@ -64,6 +64,22 @@ def test_jobs_of_slurm_share_their_cores_and_memory(tmp_path):
     toml.write_text(SLURM)
     plan = plan_of("--engine", "slurm", "--slurm-options", str(toml))
     assert (plan.limits.threads, plan.limits.memory_bytes) == (2, 8_000_000_000)
+
+
+def test_jobs_of_both_kinds_of_slurm_hold_a_visit(tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    toml = tmp_path / "jobs.toml"
+    toml.write_text(f'{SLURM}[gpu]\njobs = 1\ncores = 1\nmemory = "6GB"\n')
+    plan = plan_of("--engine", "slurm", "--slurm-options", str(toml))
+    assert (plan.limits.threads, plan.limits.memory_bytes) == (1, 6_000_000_000)
+
+
+def test_workers_with_a_gpu_share_the_machine_with_the_others():
+    asked = plan_of("--workers", "2", "--gpu-workers", "2").limits
+    assert (asked.threads, asked.memory_bytes) == (2, 2_250_000_000)
+    left = plan_of("--gpu-workers", "1")
+    assert (left.limits.threads, left.limits.memory_bytes) == (2, 3_000_000_000)
+    assert local_workers(left.engine) == 2
 
 
 @pytest.mark.parametrize(
