@@ -19,6 +19,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Numbers, and a SITE, of each participant_id (and session_id), for neuroHarmonize.",
 )
 @click.option("--link", is_flag=True, help="Hard links in place of copies, on one file system.")
+@click.option("-np", "--n_procs", type=click.IntRange(min=1), default=1, help="Visits at once.")
 @click.pass_context
 def cli(
     ctx: click.Context,
@@ -27,6 +28,7 @@ def cli(
     reviews: Path | None,
     covariates: Path | None,
     link: bool,
+    n_procs: int,
 ) -> None:
     """Write to OUTPUT, per visit of CAPS, the real T1w without contrast if there is one, else the
     synthetic one, under the names of Clinica's t1-linear.
@@ -36,5 +38,5 @@ def cli(
     """
     from clinica_gado.export.harmonised_caps import ExportRequest, export
 
-    request = ExportRequest(caps, output, reviews, covariates, link)
+    request = ExportRequest(caps, output, reviews, covariates, link, n_procs)
     ctx.exit(1 if export(request) else 0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES, MNI_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.provenance import generated_by
 from clinica_gado.report.reviews import REJECT, Review, read_reviews
+from clinica_gado.warehouse.progress import show_progress
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class ExportRequest:
     reviews : decisions saved by the report; rejected visits are left out.
     covariates : the user's covariates of participants or visits.
     link : hard links in place of copies, where both folders are on one file system.
+    n_procs : visits at once.
     """
 
     caps: Path
@@ -57,6 +61,7 @@ class ExportRequest:
     reviews: Path | None = None
     covariates: Path | None = None
     link: bool = False
+    n_procs: int = 1
 
 
 @dataclass
@@ -65,6 +70,10 @@ class _Export:
 
     exported: list[dict[str, Any]] = field(default_factory=list)
     left_out: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, end: dict[str, Any]) -> None:
+        """Take the row of a visit: a status is why it is left out."""
+        (self.left_out if "status" in end else self.exported).append(end)
 
 
 def export(request: ExportRequest) -> int:
@@ -80,9 +89,13 @@ def export(request: ExportRequest) -> int:
     visits = _visits(request.caps)
     covariates([], request.covariates)  # a table that cannot be used stops here
     _prepare(request)
+    work = partial(_place_visit, request=request, contrasts=contrasts, reviews=reviews)
     result = _Export()
-    for visit in visits:
-        _add(result, visit, request, contrasts, reviews.get(visit, Review("")))
+    with show_progress(len(visits)) as progress:
+        for end in _in_order(work, visits, request.n_procs):
+            result.add(end)
+            progress.add(failed=end.get("status") == FAILED)
+            progress.tick()
     _remove_absent(request.output, result)
     return _finish(request, result)
 
@@ -117,30 +130,38 @@ def _prepare(request: ExportRequest) -> None:
     write_json(description, content)
 
 
-def _add(
-    result: _Export,
+def _in_order(
+    work: Callable[[Visit], dict[str, Any]], visits: Sequence[Visit], n_procs: int
+) -> Iterator[dict[str, Any]]:
+    """Do the work for visits, so many at once, and give the ends in the order of the visits.
+
+    Threads do: checksums, copies and gzip, which are all of it, leave Python to the others.
+    """
+    with ThreadPoolExecutor(n_procs) as pool:
+        yield from pool.map(work, visits)
+
+
+def _place_visit(
     visit: Visit,
     request: ExportRequest,
     contrasts: Mapping[str, str],
-    review: Review,
-) -> None:
+    reviews: Mapping[Visit, Review],
+) -> dict[str, Any]:
     """Export a visit, or say why not; whatever is wrong with it stays its own."""
+    review = reviews.get(visit, Review(""))
     if review.decision == REJECT:
-        result.left_out.append(_left_out(visit, REJECTED, review.comment))
-        return
+        return _left_out(visit, REJECTED, review.comment)
     try:
         candidate = find_candidate(request.caps, visit, contrasts)
         if candidate is None:
             reason = "CAPS has no T1w of it that is without contrast, real or synthetic"
-            result.left_out.append(_left_out(visit, NOTHING, reason))
-            return
+            return _left_out(visit, NOTHING, reason)
         checksum = _place(candidate, request)
     except GadoError as error:
-        result.left_out.append(_left_out(visit, FAILED, str(error)))
+        return _left_out(visit, FAILED, str(error))
     except (OSError, ValueError) as error:
-        result.left_out.append(_left_out(visit, FAILED, f"unexpected {error}; please report it."))
-    else:
-        result.exported.append(_row(candidate, request, checksum, review))
+        return _left_out(visit, FAILED, f"unexpected {error}; please report it.")
+    return _row(candidate, request, checksum, review)
 
 
 def _place(candidate: Candidate, request: ExportRequest) -> str:

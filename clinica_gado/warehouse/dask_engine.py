@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import dask
-from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster
+from distributed import Client, Future, KilledWorker, Nanny, Scheduler, SpecCluster, Worker
 from distributed.security import Security
 
 from clinica_gado.bids import Visit
@@ -36,6 +36,8 @@ CPU, GPU = {"CPU": 1}, {"GPU": 1}
 EVERYWHERE = ("", "0.0.0.0", "[::]")
 TALKERS = ("distributed", "tornado.application", "asyncio")
 """Loggers of Dask: what it says of lost workers and jobs is said here in our words."""
+BEGUN = ("executing", "long-running", "memory", "error")
+"""States of a task on a worker of Dask."""
 CONNECT_S = 30.0
 WORKERS_S = 15.0
 SETTINGS = {
@@ -123,8 +125,14 @@ class DaskEngine:
             raise EngineError("Dask's scheduler is gone; what was finished is in CAPS.")
 
     def withdraw(self, visits: Iterable[Visit]) -> list[Visit]:
-        """Take tasks back that have not begun."""
-        withdrawn = list(visits)
+        """Take tasks back that have not begun; of one that has, the result is still to come."""
+        begun: set[str] = set()
+        with suppress(OSError, TimeoutError, RuntimeError):  # the scheduler may be gone already
+            begun = set().union(*self._client.run(begun_tasks, on_error="ignore").values())
+        futures = [(visit, self._futures[visit]) for visit in visits]
+        withdrawn = [
+            visit for visit, future in futures if not future.done() and future.key not in begun
+        ]
         for visit in withdrawn:
             self._futures.pop(visit).cancel()
         return withdrawn
@@ -147,6 +155,11 @@ class DaskEngine:
             if self._cluster is not None:
                 with suppress(AssertionError):  # Dask's, of a job that SLURM would not take
                     self._cluster.close(timeout=30)
+
+
+def begun_tasks(dask_worker: Worker) -> set[str]:
+    """Return the keys of the tasks that a worker is at or has ended, whoever knows of it yet."""
+    return {task.key for task in dask_worker.state.tasks.values() if task.state in BEGUN}
 
 
 def _result_of(visit: Visit, future: Future) -> Result:

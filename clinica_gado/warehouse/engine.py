@@ -151,16 +151,20 @@ def drain(queue: SimpleQueue[T], wait_s: float) -> list[T]:
 
 
 def local_workers(options: EngineOptions) -> int:
-    """Return how many visits to run at once here: what was asked, else what the machine holds."""
+    """Return how many visits to run at once here, those of `gpu_workers` not among them.
+
+    What was asked, else what the machine holds beside `gpu_workers`.
+    """
     if options.workers is not None:
         return options.workers
     by_memory = int(memory_bytes()[0] / (VISIT_MEMORY_GB * 1e9))
-    return max(1, min(allowed_cpus(), by_memory))
+    return max(1, min(allowed_cpus(), by_memory - options.gpu_workers))
 
 
 def local_threads(options: EngineOptions) -> int:
     """Return the threads of each visit here: what was asked, else an equal share."""
-    return options.threads or max(1, allowed_cpus() // local_workers(options))
+    visits = local_workers(options) + options.gpu_workers
+    return options.threads or max(1, allowed_cpus() // visits)
 
 
 def start_engine(options: EngineOptions, folder: Path) -> Engine:

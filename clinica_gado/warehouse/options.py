@@ -43,10 +43,10 @@ def _read_engine(options: dict[str, Any]) -> EngineOptions:
     name, address = options["name"], options["address"]
     if address is not None and name != "local":
         raise EngineError(f"--scheduler and --engine {name} exclude each other: give one.")
-    if name == "processes" and options["gpu_workers"]:
-        raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    name = name if address is None else "scheduler"
+    _refuse_ignored(name, options)
     return EngineOptions(
-        name=name if address is None else "scheduler",
+        name=name,
         workers=options["workers"],
         gpu_workers=options["gpu_workers"],
         threads=options["threads"],
@@ -54,6 +54,22 @@ def _read_engine(options: dict[str, Any]) -> EngineOptions:
         address=address,
         dashboard=options["dashboard"],
     )
+
+
+def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
+    """Raise EngineError on an option that the engine would pass over in silence."""
+    if options["slurm"] is not None and name != "slurm":
+        raise EngineError("--slurm-options needs --engine slurm: without it no job is submitted.")
+    if name == "slurm" and options["gpu_workers"]:
+        raise EngineError("--gpu-workers is not for --engine slurm: a table [gpu] has the jobs.")
+    if name == "processes" and options["gpu_workers"]:
+        raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    if options["workers"] is None:
+        return
+    if name == "slurm":
+        raise EngineError("--workers is not for --engine slurm: jobs and processes say how many.")
+    if name == "scheduler":
+        raise EngineError("--workers is not for --scheduler: its workers run already.")
 
 
 def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:
@@ -68,13 +84,16 @@ def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:
 
 
 def _shares(engine: EngineOptions) -> tuple[int, int]:
-    """Return the threads and the memory in bytes of each visit, where nothing was asked for."""
+    """Return the threads and the memory in bytes of each visit, where nothing was asked for.
+
+    A visit that goes from one kind of worker to another has the smaller share on both.
+    """
     if engine.name == "scheduler":
         return 1, 0
     if engine.name == "slurm":
         from clinica_gado.warehouse.slurm import read_jobs
 
-        kind = read_jobs(engine.slurm)["cpu"]
-        return kind.threads, kind.memory_bytes
-    share = MEMORY_SHARE * memory_bytes()[0] / local_workers(engine)
+        kinds = read_jobs(engine.slurm).values()
+        return min(kind.threads for kind in kinds), min(kind.memory_bytes for kind in kinds)
+    share = MEMORY_SHARE * memory_bytes()[0] / (local_workers(engine) + engine.gpu_workers)
     return local_threads(engine), int(share)

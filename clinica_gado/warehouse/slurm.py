@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import logging
 import subprocess
 import sys
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_S = 30.0
 ANSWER_S = 60.0
+LEAST_BYTES = 1_000_000
+"""Of memory: SLURM counts in megabytes, so that less is an amount without its unit."""
 MAX_EARLY_ENDS = 3
 """Rounds of jobs that may end before a worker of theirs connects: after that something is wrong."""
 
@@ -47,7 +50,8 @@ class JobKind:
     @property
     def visits(self) -> int:
         """How many visits run at once in a job."""
-        return int(self.keywords.get("processes", 1))
+        visits: int = self.keywords.get("processes", 1)
+        return visits
 
     @property
     def threads(self) -> int:
@@ -66,7 +70,8 @@ def read_jobs(path: Path | None) -> dict[str, JobKind]:
     Raises
     ------
     EngineError
-        There is no such file, or it does not say how many jobs, cores and how much memory.
+        There is no such file, or it does not say how many jobs, cores and how much memory, in whole
+        numbers and as an amount.
     """
     if path is None:
         raise EngineError("--engine slurm needs --slurm-options: a TOML file on the jobs.")
@@ -75,16 +80,39 @@ def read_jobs(path: Path | None) -> dict[str, JobKind]:
     except (OSError, ValueError) as error:
         raise EngineError(f"{path} cannot be read as TOML: {error}.") from error
     wrong = [name for name in tables if name not in ("cpu", "gpu")]
-    if wrong or "cpu" not in tables:
+    flat = [name for name, table in tables.items() if not isinstance(table, dict)]
+    if wrong or flat or "cpu" not in tables:
         raise EngineError(f"{path} must have a table [cpu], perhaps [gpu], and nothing else.")
-    return {name: _kind(path, name, dict(table)) for name, table in tables.items()}
+    return {name: _kind(path, name, table) for name, table in tables.items()}
 
 
 def _kind(path: Path, name: str, table: dict[str, Any]) -> JobKind:
     missing = [key for key in ("jobs", "cores", "memory") if key not in table]
     if missing:
         raise EngineError(f"{path}: [{name}] does not say {', '.join(missing)}.")
-    return JobKind(int(table.pop("jobs")), table)
+    for key in ("jobs", "cores", "processes"):
+        if not _is_count(table.get(key, 1)):
+            raise EngineError(_refusal(path, name, table, key, "a whole number from 1"))
+    if not _is_memory(table["memory"]):
+        raise EngineError(_refusal(path, name, table, "memory", 'an amount such as "32GB"'))
+    keywords = {key: value for key, value in table.items() if key != "jobs"}
+    return JobKind(table["jobs"], keywords)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 1  # TOML's true would be an int, too
+
+
+def _is_memory(value: object) -> bool:
+    """Tell whether dask-jobqueue reads a value as an amount of which SLURM can give so much."""
+    try:
+        return isinstance(value, str) and parse_bytes(value) >= LEAST_BYTES
+    except (ValueError, OverflowError):
+        return False
+
+
+def _refusal(path: Path, name: str, table: Mapping[str, Any], key: str, allowed: str) -> str:
+    return f"{path}: [{name}] has {key} = {json.dumps(table[key], default=str)}; give {allowed}."
 
 
 class SlurmJobs:

@@ -57,6 +57,8 @@ class Blocked(socket.socket):
     connect = connect_ex = listen = refuse
 socket.socket = Blocked
 """
+SITES = {"processes": NO_SOCKETS, "local": RECORD_SOCKETS}
+"""What each engine may do with sockets."""
 
 
 class Runs:
@@ -140,11 +142,19 @@ def test_a_shard_and_a_whole_run_at_once_share_the_visits_and_need_no_socket(run
     assert not runs.sockets.exists()
 
 
-def test_interrupted_once_it_finishes_what_runs_and_goes_on_later(runs):
+@pytest.fixture(params=["processes", "local"])
+def engine(request):
+    """Name of an engine that works here, Dask's where it is installed."""
+    if request.param == "local":
+        pytest.importorskip("distributed")
+    return request.param
+
+
+def test_interrupted_once_it_finishes_what_runs_and_goes_on_later(runs, engine):
     make_visits(runs, 8, "1 well")
     events = runs.folder / "events.json"
-    options = ["--engine", "processes", "--workers", "2", "--log-json", events]
-    run = runs.start(*options)
+    options = ["--engine", engine, "--workers", "2", "--log-json", events]
+    run = runs.start(*options, site=SITES[engine])
     runs.wait_for(1)
     run.send_signal(signal.SIGINT)
     said = finish(run, code=1)
@@ -153,16 +163,17 @@ def test_interrupted_once_it_finishes_what_runs_and_goes_on_later(runs):
     assert 1 <= done < 8
     assert len(list(runs.caps.rglob("*_outcome.json"))) == done
     assert list(runs.caps.rglob("*.claim")) == []
-    assert f"{8 - done} visits to treat, {done} done before" in finish(runs.start(*options))
+    again = runs.start(*options, site=SITES[engine])
+    assert f"{8 - done} visits to treat, {done} done before" in finish(again)
     runs.assert_whole()
     lines = [json.loads(line) for line in events.read_text().splitlines()]
     assert sum(line["event"] == "visit ended" for line in lines) == 8
     assert str(runs.folder) not in events.read_text()
 
 
-def test_interrupted_twice_it_stops_at_once(runs):
+def test_interrupted_twice_it_stops_at_once(runs, engine):
     make_visits(runs, 4, "60 well")
-    run = runs.start("--engine", "processes", "--workers", "2")
+    run = runs.start("--engine", engine, "--workers", "2", site=SITES[engine])
     diaries = runs.caps.with_name("caps-diary")
     deadline = time.monotonic() + 600
     while not diaries.is_dir() or len(list(diaries.iterdir())) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from clinica.utils.input_files import T1W_LINEAR, T1W_LINEAR_CROPPED
 from clinica.utils.inputs import clinica_file_reader
 
 from clinica_gado.errors import OutputError, SelectionError
+from clinica_gado.export import harmonised_caps
 from clinica_gado.export.harmonised_caps import ExportRequest, export
 from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.warehouse import progress as progress_module
 
 SPACE = "space-MNI152NLin2009cSym"
 CROPPED_A = f"subjects/sub-A/ses-M000/t1_linear/sub-A_ses-M000_{SPACE}_desc-Crop_res-1x1x1_T1w"
@@ -147,6 +150,38 @@ def test_linked_files_are_those_of_the_source(caps: Path, output: Path) -> None:
     export(ExportRequest(caps, output, link=True))
     source = next(caps.rglob("*desc-Reference*.nii.gz"))
     assert (output / f"{CROPPED_A}.nii.gz").samefile(source)
+
+
+def test_visits_at_once_give_the_tables_of_one_after_the_other(
+    caps: Path, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = tmp_path / "serial"
+    assert export(ExportRequest(caps, serial)) == 0
+    place, is_second_done = harmonised_caps._place, threading.Event()
+
+    def place_second_first(candidate: Any, request: ExportRequest) -> str:
+        if candidate.visit.participant_id == "sub-A":
+            assert is_second_done.wait(timeout=30)
+        checksum = place(candidate, request)
+        is_second_done.set()
+        return checksum
+
+    monkeypatch.setattr(harmonised_caps, "_place", place_second_first)
+    assert export(ExportRequest(caps, output, n_procs=2)) == 0
+    for name in ("manifest", "left_out", "covariates"):
+        assert (output / f"{name}.tsv").read_bytes() == (serial / f"{name}.tsv").read_bytes()
+    assert files_of(output).keys() == files_of(serial).keys()
+
+
+def test_how_far_it_is_is_told(
+    caps: Path, output: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "clinica_gado")
+    monkeypatch.setattr(progress_module, "LINE_S", -1.0)
+    next(caps.rglob("*desc-Reference*.nii.gz")).write_bytes(b"broken")
+    assert export(ExportRequest(caps, output)) == 1
+    lines = [message for message in caplog.messages if "visits a minute" in message]
+    assert [line.split(";")[0] for line in lines] == [f"[{n}/3] 1 failed" for n in (1, 2, 3)]
 
 
 def test_a_folder_of_something_else_is_refused(caps: Path, output: Path) -> None:
