@@ -25,7 +25,7 @@ IDS = ("participant_id", "session_id")
 TEXT_COLUMNS = frozenset((
     "participant_id", "session_id", "filename", "status", "flags", "reason", "detail", "image",
     "engine", "tissue", "test_set", "note", "contrast", "evidence", "input", "role", "reference",
-    "doubtful",
+    "doubtful", "desc",
 ))  # fmt: skip
 """Never numbers, even where a cell looks like one."""
 

@@ -20,6 +20,7 @@ from clinica_gado.evaluation.tumour import tumour_metrics
 from clinica_gado.files import sha256_of
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.linear import read_itk_affine
+from clinica_gado.roles import CE, T1W
 from clinica_gado.segmentation.atlas import load_tissue_priors
 from clinica_gado.virtual_enhancement import paths_of
 
@@ -106,17 +107,16 @@ def measure_lesions(
     images: Mapping[str, NDArray[np.float32]],
     lesions: Lesions,
     brain: NDArray[np.bool_],
-    before: str,
-    real: str,
 ) -> dict[str, float]:
     """Return the contrast of the enhancing lesions in every image, and their likeness to the real
     one; nothing where there are none.
 
+    Enhancement is measured against the T1w without contrast: where there is none, or only one with
+    a low dose, it is NaN.
+
     Parameters
     ----------
     images : by role, on one grid, (X, Y, Z).
-    before : role of the image without contrast, by which enhancement is measured in the others.
-    real : role of the real image, which may be absent.
     """
     seen = brain & np.logical_and.reduce([image > 0 for image in images.values()])
     enhancing = seen & lesions.enhancing
@@ -129,10 +129,10 @@ def measure_lesions(
         found: dict[str, float] = {}
         if healthy.any():
             found |= lesion_contrast(
-                image, enhancing, healthy, None if role == before else images[before]
+                image, enhancing, healthy, None if role == T1W else images.get(T1W)
             )
-        if real in images and role != real:
+        if CE in images and role != CE:
             whole = seen & lesions.whole
-            found |= tumour_metrics(image, images[real], seen, whole, enhancing)
+            found |= tumour_metrics(image, images[CE], seen, whole, enhancing)
         numbers |= {f"{name}_{role}": value for name, value in found.items()}
     return numbers

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import Visit, parse_name
 from clinica_gado.caps import ENHANCEMENT, REMOVAL, read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
 from clinica_gado.evaluation.statistics import test_differences
@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
-VOLUME_COLUMNS = [*IDS, "image", "engine", *VOLUMES, "flags"]
+DESC = "desc"
+"""Column of t1-virtual-enhance: what a row's visit was made to, `SynthCE` or `Amplified`."""
 QUALITIES = "qualities.tsv"
 """The table of qualities that the comparisons were made by, kept so that they can be made anew."""
 MAX_NAMED = 10
@@ -51,11 +52,14 @@ def collect(caps: Path, pipeline_folder: str = REMOVAL) -> Measures:
 
     Parameters
     ----------
-    pipeline_folder : of the pipeline in each visit.
+    pipeline_folder : of the pipeline in each visit. The rows of t1-virtual-enhance have a column
+        more, `DESC`: a visit may be both synthesised and amplified.
     """
+    keys = [*IDS, DESC] if pipeline_folder == ENHANCEMENT else IDS
     volumes, similarity, contrast = [], [], []
-    for visit, folder, measures in _measured_visits(caps, pipeline_folder):
-        ids = dict(zip(IDS, visit, strict=True))
+    for path, measures in _find_measures(caps, pipeline_folder, by_description=DESC in keys):
+        folder, visit = path.parent, (path.parts[-4], path.parts[-3], _description_of(path))
+        ids = dict(zip(keys, visit, strict=False))
         flags = "; ".join(measures["Flags"])
         contrast.append({**ids, **measures["Contrast"], "flags": flags})
         similarity += [
@@ -65,22 +69,28 @@ def collect(caps: Path, pipeline_folder: str = REMOVAL) -> Measures:
             {**ids, "image": role, **row} for role, row in _volumes(folder, measures["Images"])
         ]
     return Measures(
-        pd.DataFrame(volumes, columns=VOLUME_COLUMNS),
-        pd.DataFrame(similarity, columns=None if similarity else [*IDS, "image"]),
-        pd.DataFrame(contrast, columns=None if contrast else [*IDS, "flags"]),
+        pd.DataFrame(volumes, columns=[*keys, "image", "engine", *VOLUMES, "flags"]),
+        pd.DataFrame(similarity, columns=None if similarity else [*keys, "image"]),
+        pd.DataFrame(contrast, columns=None if contrast else [*keys, "flags"]),
     )
 
 
-def _measured_visits(
-    caps: Path, pipeline_folder: str
-) -> Iterable[tuple[Visit, Path, Mapping[str, Any]]]:
+def _find_measures(
+    caps: Path, pipeline_folder: str, *, by_description: bool
+) -> Iterable[tuple[Path, Mapping[str, Any]]]:
     for folder in sorted(caps.glob(f"subjects/sub-*/ses-*/{pipeline_folder}")):
-        visit = Visit(folder.parent.parent.name, folder.parent.name)
         # Another choice of inputs may have left two in one visit: the later one is meant.
         found = sorted(folder.glob("*_measures.json"), key=lambda path: path.stat().st_mtime)
-        measures = read_sidecar(found[-1]) if found else None
-        if measures is not None:
-            yield visit, folder, measures
+        latest = {_description_of(path) if by_description else "": path for path in found}
+        for _, path in sorted(latest.items()):
+            measures = read_sidecar(path)
+            if measures is not None:
+                yield path, measures
+
+
+def _description_of(path: Path) -> str:
+    """Return the entity `desc` of the image that was measured."""
+    return parse_name(path.name).entities.get(DESC, "")
 
 
 def _volumes(folder: Path, images: Mapping[str, str]) -> Iterable[tuple[str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -20,13 +21,12 @@ from clinica_gado.outcomes import ALREADY_DONE
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.report.build import write_report
 from clinica_gado.report.planes import layout_of
+from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
 from clinica_gado.segmentation.segmenter import TissueMaps
 from clinica_gado.validation import enhanced_lesions, enhancement
 from clinica_gado.validation.enhanced_lesions import lesions_key, measure_lesions, read_lesions
 from clinica_gado.validation.enhancement import (
-    CE,
-    SYNTHETIC,
-    T1W,
+    image_paths,
     is_validated,
     known_end,
     measure_change,
@@ -66,7 +66,7 @@ def test_a_change_is_measured_in_shares_of_the_median_before():
     after = before.copy()
     after[BRAIN & (np.indices(SHAPE)[0] < 10)] = 150
     spread = np.full(SHAPE, 7, np.float32)
-    found = measure_change({T1W: before, SYNTHETIC: after}, BRAIN, spread)
+    found = measure_change(before, after, BRAIN, spread)
     assert found == {
         "brightened_percent": pytest.approx(50),
         "darkened_percent": 0,
@@ -84,7 +84,7 @@ def test_lesions_are_measured_in_every_image(monkeypatch):
     monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
     monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
     lesions = Lesions(labels > 0, labels == 4)
-    found = measure_lesions(given, lesions, BRAIN, T1W, CE)
+    found = measure_lesions(given, lesions, BRAIN)
     assert found["enhancing_lesion_cm3"] == pytest.approx(0.064)
     healthy = healthy_white_matter(white > 0, labels > 0, (1, 1, 1))
     for role in (SYNTHETIC, CE):
@@ -99,8 +99,26 @@ def test_lesions_are_measured_in_every_image(monkeypatch):
     assert found["p3_tumour_psnr_db_synthetic"] > found["p3_tumour_psnr_db_t1w"]
     assert "p3_tumour_psnr_db_ce" not in found
     none = np.zeros(SHAPE, dtype=bool)
-    alone = measure_lesions(given, Lesions(labels > 0, none), BRAIN, T1W, CE)
+    alone = measure_lesions(given, Lesions(labels > 0, none), BRAIN)
     assert alone == {"enhancing_lesion_cm3": 0}
+
+
+def test_enhancement_is_that_over_the_t1w_without_contrast_alone(monkeypatch):
+    given, inside = images(), np.zeros(SHAPE, bool)
+    inside[8:12, 8:12, 8:12] = True
+    white = (BRAIN & (np.indices(SHAPE).max(axis=0) < 7)).astype(np.float32)
+    priors = TissueMaps(white, white, white)
+    monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
+    monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
+    lesions = Lesions(inside, inside)
+    low = np.where(inside, 1.3 * given[T1W], given[T1W])
+    found = measure_lesions({**given, LOW_DOSE: 5 * low}, lesions, BRAIN)
+    assert found["cep_percent_lowdose"] == pytest.approx(30, rel=1e-3)
+    assert found["lbr_t1w"] < found["lbr_lowdose"] < found["lbr_ce"]
+    alone = measure_lesions({LOW_DOSE: low, SYNTHETIC: given[SYNTHETIC]}, lesions, BRAIN)
+    assert alone["cnr_synthetic"] == found["cnr_synthetic"]
+    assert np.isnan(alone["cep_percent_synthetic"])
+    assert np.isnan(alone["cep_percent_lowdose"])
 
 
 def test_lesions_without_healthy_white_matter_are_compared_with_the_real_image(monkeypatch):
@@ -110,11 +128,11 @@ def test_lesions_without_healthy_white_matter_are_compared_with_the_real_image(m
     monkeypatch.setattr(
         enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(none, none, none)
     )
-    found = measure_lesions(given, Lesions(inside, inside), BRAIN, T1W, CE)
+    found = measure_lesions(given, Lesions(inside, inside), BRAIN)
     assert "cnr_synthetic" not in found
     assert found["p2_tumour_l2_e4_synthetic"] < found["p2_tumour_l2_e4_t1w"]
     del given[CE]
-    found = measure_lesions(given, Lesions(inside, inside), BRAIN, T1W, CE)
+    found = measure_lesions(given, Lesions(inside, inside), BRAIN)
     assert found == {"enhancing_lesion_cm3": 0.064}
 
 
@@ -253,6 +271,55 @@ def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypat
         validate_visit(job, wanted)
     assert len(seen) == 3
     assert is_validated(job, settings)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "amplify", "roles"),
+    [
+        (("T1w", "T1w-lowdose"), False, [T1W, LOW_DOSE, SYNTHETIC, CE]),
+        (("T1w", "T1w-lowdose"), True, [T1W, ROUTINE, SYNTHETIC]),
+        (("T1w-lowdose", "T2w"), False, [LOW_DOSE, SYNTHETIC, CE]),
+        (("T1w-lowdose", "T1w"), False, [LOW_DOSE, T1W, SYNTHETIC, CE]),
+    ],
+)
+def test_images_are_named_by_what_they_are(
+    inputs, amplify, roles, make_job, make_bundle, use, settings
+):
+    use(make_bundle(*inputs))
+    wanted = replace(settings, amplify=amplify)
+    job = make_job(*inputs, amplify=amplify, with_reference=not amplify)
+    synthesise(job, wanted)
+    validate_visit(job, wanted)
+    measured = read_sidecar(paths_of(job, wanted).measures)
+    assert list(measured["Images"]) == list(image_paths(job, wanted)) == roles
+    compared = [] if amplify else [role for role in roles if role != CE]
+    assert list(measured["Similarity"]) == compared
+    shown = json.loads(layout_of(paths_of(job, wanted).planes).read_text())["rows"]
+    assert shown == [*roles, "change", "uncertainty"]
+
+
+def test_what_was_amplified_stands_beside_what_was_synthesised(
+    make_job, make_bundle, use, settings
+):
+    inputs = ("T1w", "T1w-lowdose")
+    use(make_bundle(*inputs))
+    amplified = replace(settings, amplify=True)
+    for wanted in (amplified, settings):
+        job = make_job(*inputs, amplify=wanted.amplify, with_reference=not wanted.amplify)
+        synthesise(job, wanted)
+        validate_visit(job, wanted)
+    folder = qc_folder(settings.caps, PIPELINE)
+    write_enhancement_tables(settings.caps, folder)
+    contrast = pd.read_csv(folder / "contrast.tsv", sep="\t")
+    assert list(contrast.desc) == ["Amplified", "SynthCE"]
+    similarity = pd.read_csv(folder / "similarity.tsv", sep="\t")
+    assert set(similarity.desc) == {"SynthCE"}
+    write_report(settings.caps, PIPELINE)
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    brightened = [row for row in content["contrast"] if row["column"] == "brightened_percent"]
+    assert [(row["desc"], row["n"]) for row in brightened] == [("Amplified", 1), ("SynthCE", 1)]
+    (visit,) = content["visits"]
+    assert None not in visit["columns"][-2:]
 
 
 def test_tables_and_report_gather_the_visits(visit, make_job, settings):

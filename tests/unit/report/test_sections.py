@@ -13,8 +13,9 @@ from clinica_gado.evaluation.similarity import DEFINITIONS
 from clinica_gado.evaluation.statistics import COLUMNS as TESTS
 from clinica_gado.report.content import TISSUES, presentation
 from clinica_gado.report.html import SCRIPTS, asset
-from clinica_gado.report.planes import CHANGE, ENHANCEMENT_ROLES, REMOVAL_ROLES, UNCERTAINTY
+from clinica_gado.report.planes import CHANGE, UNCERTAINTY
 from clinica_gado.report.tables import TABLES
+from clinica_gado.roles import ENHANCEMENT_ROLES, LOW_DOSE, REMOVAL_ROLES, ROUTINE
 from clinica_gado.validation.enhancement import DEFINITIONS as CHANGES
 
 PAGE = presentation()
@@ -50,7 +51,10 @@ def test_every_kind_of_doubt_says_what_to_do(page: dict[str, Any]) -> None:
 
 def test_every_image_and_tissue_has_a_name() -> None:
     assert set(PAGE["images"]) == {*REMOVAL_ROLES.names, CHANGE}
-    assert set(ENHANCEMENT["images"]) == {*ENHANCEMENT_ROLES.names, CHANGE, UNCERTAINTY}
+    assert set(ENHANCEMENT["images"]) == {
+        *(*ENHANCEMENT_ROLES.names, LOW_DOSE, ROUTINE),
+        *(CHANGE, UNCERTAINTY),
+    }
     for page in (PAGE, ENHANCEMENT):
         assert set(page["compared"]) <= set(page["images"])
         assert page["real"]["image"] in page["images"]
