@@ -47,7 +47,7 @@ def build_content(
         "summary": summarise(tables, visits, page),
         "attention": list_attention(visits, page),
         "visits": visits,
-        **{name: tables.rows[name] for name in ("differences", "left_out", "tests", "agreement")},
+        **{name: tables.rows[name] for name in _TABLES_OF_TESTS},
         **tables.printed,
         "families": describe_families(tables.rows["tests"]),
         "similarity": define(describe_numbers(tables.rows["similarity"])),
@@ -78,6 +78,7 @@ def list_visits(
     return sorted(records, key=lambda record: _gravity(record, kinds))
 
 
+_TABLES_OF_TESTS = ("differences", "left_out", "tests", "agreement", "paired_tests")
 _TABLES_OF_VISITS = ("images", "failures", "volumes", "similarity", "contrast", "differences")
 
 

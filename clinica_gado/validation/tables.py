@@ -14,6 +14,7 @@ import pandas as pd
 from clinica_gado.bids import Visit, parse_name
 from clinica_gado.caps import ENHANCEMENT, REMOVAL, read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
+from clinica_gado.evaluation.paired_measures import compare_measures
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.tables import save_table, table1, table2
 from clinica_gado.evaluation.tissue import (
@@ -24,13 +25,15 @@ from clinica_gado.evaluation.tissue import (
     volume_differences,
 )
 from clinica_gado.files import read_table, write_tsv
+from clinica_gado.roles import ENHANCEMENT_ROLES
 
 logger = logging.getLogger(__name__)
 
 IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
 DESC = "desc"
-"""Column of t1-virtual-enhance: what a row's visit was made to, `SynthCE` or `Amplified`."""
+SYNTHESISED = "SynthCE"
+"""Column of t1-virtual-enhance that says what was made, `SynthCE` or `Amplified`."""
 QUALITIES = "qualities.tsv"
 """The table of qualities that the comparisons were made by, kept so that they can be made anew."""
 MAX_NAMED = 10
@@ -148,10 +151,30 @@ def write_tables(
     return measures
 
 
-def write_enhancement_tables(caps: Path, folder: Path) -> Measures:
-    """Write the measures of t1-virtual-enhance in a CAPS dataset into a folder."""
+def write_enhancement_tables(
+    caps: Path, folder: Path, exclude: AbstractSet[Visit] = frozenset(), m: int | None = None
+) -> Measures:
+    """Write the measures of t1-virtual-enhance in a CAPS dataset, and their tests, into a folder.
+
+    Tissue volumes are compared as in `write_tables`: those of the T1w without contrast and of the
+    image synthesised with those of the real contrast-enhanced one. An amplified image has none.
+
+    Parameters
+    ----------
+    exclude, m : see `write_tables`; `m` is that of every family of tests.
+    """
     measures = collect(caps, ENHANCEMENT)
-    for name, table in vars(measures).items():
+    volumes = measures.volumes[measures.volumes[DESC] == SYNTHESISED]
+    differences = volume_differences(volumes, None, exclude, ENHANCEMENT_ROLES)
+    tables = {
+        **vars(measures),
+        "differences": differences,
+        "left_out": left_out(volumes, None, exclude, ENHANCEMENT_ROLES),
+        "tests": test_differences(differences, m, roles=ENHANCEMENT_ROLES),
+        "agreement": agreement(differences, ENHANCEMENT_ROLES),
+        "paired_tests": compare_measures(measures.similarity, measures.contrast, exclude, m),
+    }
+    for name, table in tables.items():
         write_tsv(folder / f"{name}.tsv", table)
     return measures
 

@@ -8,8 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhanced_paths
+from clinica_gado.caps import (
+    ENHANCEMENT,
+    qc_folder,
+    read_sidecar,
+    real_enhanced_paths,
+    segmentation_paths,
+)
+from clinica_gado.commands.report import cli as report_command
 from clinica_gado.errors import GadoError
 from clinica_gado.evaluation import lesion_contrast as lesion_contrast_module
 from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
@@ -20,6 +28,7 @@ from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.report.build import write_report
+from clinica_gado.report.pages import export_pages
 from clinica_gado.report.planes import layout_of
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
 from clinica_gado.segmentation.segmenter import TissueMaps
@@ -320,6 +329,75 @@ def test_what_was_amplified_stands_beside_what_was_synthesised(
     assert [(row["desc"], row["n"]) for row in brightened] == [("Amplified", 1), ("SynthCE", 1)]
     (visit,) = content["visits"]
     assert None not in visit["columns"][-2:]
+
+
+@pytest.fixture
+def measured_caps(tmp_path):
+    """Return a CAPS dataset of four visits with measures, also of lesions and of tissue."""
+    caps = tmp_path / "caps"
+    for n in range(4):
+        ids = f"sub-{n:02d}_ses-M000"
+        folder = caps / f"subjects/sub-{n:02d}/ses-M000/{ENHANCEMENT}"
+        for desc in ("SynthCE", "Amplified"):
+            names = {role: f"{ids}_desc-{role}_T1w.nii.gz" for role in (T1W, CE)}
+            names[SYNTHETIC] = f"{ids}_desc-{desc}_T1w.nii.gz"
+            for place, name in enumerate(names.values()):
+                volumes = {"gm_cm3": 600.0 + n * place, "wm_cm3": 500.0, "csf_cm3": 300.0 + place}
+                sidecar = {"Engine": "builtin", "VolumesCm3": volumes}
+                write_json(segmentation_paths(folder / name).sidecar, sidecar)
+            content = {
+                "Images": names,
+                "Similarity": {
+                    role: {"psnr_db_as_is": 20.0 + gain + n**2 * gain}
+                    for role, gain in ((T1W, 0.0), (SYNTHETIC, 1.5))
+                    if desc == "SynthCE"
+                },
+                "Contrast": {"cnr_t1w": 1.0 + n, "cnr_synthetic": 9.0 + n**2},
+                "Flags": [],
+            }
+            write_json(folder / f"{ids}_desc-{desc}_measures.json", content)
+    return caps
+
+
+def test_synthetic_images_are_tested_against_the_others(measured_caps):
+    folder = qc_folder(measured_caps, PIPELINE)
+    write_enhancement_tables(measured_caps, folder)
+    differences = pd.read_csv(folder / "differences.tsv", sep="\t")
+    assert len(differences) == 4 * 3
+    assert {"t1w_cm3", "synthetic_signed_cm3", "ce_normalised_cm3"} <= set(differences)
+    tests = pd.read_csv(folder / "tests.tsv", sep="\t")
+    assert list(tests.tissue) == ["gm", "wm", "csf"]
+    assert set(tests.m) == {3}
+    nearer = differences.t1w_cm3.mean() - differences.synthetic_cm3.mean()
+    assert tests.mean_difference_cm3.mean() == pytest.approx(nearer, abs=1e-3)
+    paired = pd.read_csv(folder / "paired_tests.tsv", sep="\t")
+    assert list(zip(paired.desc, paired.measure, paired.n, strict=True)) == [
+        ("Amplified", "cnr", 4),
+        ("SynthCE", "psnr_db_as_is", 4),
+        ("SynthCE", "cnr", 4),
+    ]
+    report = write_report(measured_caps, PIPELINE).read_text(encoding="utf-8")
+    assert "Likeness · synthesised" in report
+    assert "Contrast of lesions · amplified" in report
+    assert "builtin" not in report.split('<h2 id="volumes-title"')[1].split("<section")[0]
+    assert report.count("<svg") == 6
+    (folder / "reviews.tsv").write_text(
+        "participant_id\tsession_id\tdecision\nsub-01\tses-M000\treject\n", encoding="utf-8"
+    )
+    anew = ["--reviews", str(folder / "reviews.tsv"), "--exclude", "--tests-in-family", "5"]
+    arguments = [str(measured_caps), "--pipeline", PIPELINE, *anew]
+    assert CliRunner().invoke(report_command, arguments).exit_code == 0
+    excluded = pd.read_csv(folder / "left_out.tsv", sep="\t")
+    assert list(excluded.participant_id) == ["sub-01"]
+    for name in ("tests", "paired_tests"):
+        table = pd.read_csv(folder / f"{name}.tsv", sep="\t")
+        assert (set(table.n), set(table.m)) == ({3}, {5})
+    refused = CliRunner().invoke(
+        report_command, [*arguments, "--quality-tsv", str(folder / "reviews.tsv")]
+    )
+    assert (refused.exit_code, "--quality-tsv is of the tests of" in refused.output) == (2, True)
+    pages = export_pages(measured_caps, PIPELINE, folder / "pages", "png")
+    assert len(pages) == 2
 
 
 def test_tables_and_report_gather_the_visits(visit, make_job, settings):
