@@ -30,7 +30,13 @@ from clinica_gado.preprocessing.multimodal import prepare_sequence
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W, Roles
 from clinica_gado.sequences import T1W as T1W_INPUT
 from clinica_gado.sequences import T1W_CE, T1W_KINDS, T1W_LOW_DOSE
-from clinica_gado.validation.enhanced_lesions import lesions_key, measure_lesions, read_lesions
+from clinica_gado.validation.enhanced_lesions import (
+    healthy_key,
+    lesions_key,
+    measure_lesions,
+    read_healthy,
+    read_lesions,
+)
 from clinica_gado.validation.measures import DIGITS
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import (
@@ -182,11 +188,13 @@ def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
 
 def _request(job: InputJob, settings: EnhancementSettings) -> dict[str, Any]:
     """Return what the measures and the picture are made of: definitions, and files by checksum."""
-    files, lesions = image_paths(job, settings), lesions_key(job, settings)
+    files = image_paths(job, settings)
+    lesions, healthy = lesions_key(job, settings), healthy_key(job, settings)
     segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
     maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
     images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
-    known = {} if lesions is None else {"LesionsSha256": lesions}
+    # A mask of healthy brain counts where there are lesions.
+    known = {} if lesions is None else {"LesionsSha256": lesions, "HealthySha256": healthy}
     definition = {"Version": VERSION, "EnhancingLabels": list(settings.enhancing_labels)}
     return {"Definition": definition, **images, **maps, **known}
 
@@ -202,7 +210,7 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     spread = read_volume(paths.uncertainty).data if paths.uncertainty.is_file() else None
     lesions, of_lesions = read_lesions(job, settings), {}
     if lesions is not None:
-        of_lesions = measure_lesions(images, lesions, brain)
+        of_lesions = measure_lesions(images, lesions, brain, read_healthy(job, settings))
     content = {
         "Description": "Measures on the images of a visit, on the template grid",
         "Images": {

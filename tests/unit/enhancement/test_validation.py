@@ -43,7 +43,7 @@ from clinica_gado.validation.enhancement import (
     validate_visit,
 )
 from clinica_gado.validation.tables import collect, write_enhancement_tables
-from clinica_gado.virtual_enhancement import PIPELINE, paths_of, synthesise
+from clinica_gado.virtual_enhancement import PIPELINE, paths_of, read_brain, synthesise
 
 SHAPE = (20, 20, 20)
 BRAIN = np.sqrt(((np.indices(SHAPE) - 9.5) ** 2).sum(axis=0)) < 8
@@ -197,6 +197,65 @@ def test_labels_drawn_later_are_measured_later(visit, settings, monkeypatch):
     assert measured["enhancing_lesion_cm3"] == 0.008
     assert is_validated(job, settings)
     assert not is_validated(job, replace(settings, enhancing_labels=(1,)))
+
+
+def test_a_mask_of_healthy_brain_takes_the_place_of_white_matter(visit, settings, monkeypatch):
+    job, _ = visit
+    grid = replace(enhanced_lesions.CROP_GRID, shape=(16, 16, 16), origin=(0, 0, 0))
+    monkeypatch.setattr(enhanced_lesions, "CROP_GRID", grid)
+    moved = {"dseg": np.zeros(grid.shape, np.int16), "mask": np.zeros(grid.shape, np.int16)}
+    moved["dseg"][7:9, 7:9, 7:9] = 3
+    moved["mask"][6:12, 4:7, 4:8] = 1
+    monkeypatch.setattr(enhanced_lesions, "read_itk_affine", lambda path: np.eye(4))
+    monkeypatch.setattr(
+        enhanced_lesions,
+        "move_labels",
+        lambda path, matrix: moved["mask" if "_mask" in path.name else "dseg"],
+    )
+    white = np.ones(grid.shape, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(white, white, white)
+    )
+    monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
+    healthy = settings.bids.parent / "healthy"
+    for folder, suffix in ((settings.bids / "derivatives/lesions", "dseg"), (healthy, "mask")):
+        anat = folder / "sub-01/ses-M000/anat"
+        anat.mkdir(parents=True)
+        (anat / f"sub-01_{suffix}.nii.gz").write_bytes(suffix.encode())
+    wanted = replace(settings, healthy=healthy)
+    validate_visit(job, settings)
+    by_rule = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    assert not is_validated(job, wanted)
+    validate_visit(job, wanted)
+    by_mask = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    t1w = read_volume(paths_of(job, settings).linear).data
+    inside = (moved["mask"] > 0) & read_brain(paths_of(job, settings))
+    lesion = t1w[7:9, 7:9, 7:9].mean(dtype=float)
+    assert by_mask["lbr_t1w"] == pytest.approx(lesion / t1w[inside].mean(dtype=float), abs=1e-5)
+    assert by_mask["lbr_t1w"] != by_rule["lbr_t1w"]
+    assert is_validated(job, wanted)
+    assert not is_validated(job, settings)
+    next(healthy.rglob("*_mask.nii.gz")).write_bytes(b"drawn anew")
+    assert not is_validated(job, wanted)
+
+
+def test_where_masks_are_asked_for_a_visit_without_one_has_no_contrast(
+    visit, settings, monkeypatch, caplog, tmp_path
+):
+    job, _ = visit
+    grid = replace(enhanced_lesions.CROP_GRID, shape=(16, 16, 16))
+    monkeypatch.setattr(enhanced_lesions, "CROP_GRID", grid)
+    lesion = np.zeros(grid.shape, bool)
+    lesion[7:9, 7:9, 7:9] = True
+    monkeypatch.setattr(enhancement, "lesions_key", lambda job, settings: "known")
+    monkeypatch.setattr(enhancement, "read_lesions", lambda job, settings: Lesions(lesion, lesion))
+    wanted = replace(settings, healthy=tmp_path)
+    validate_visit(job, wanted)
+    measured = read_sidecar(paths_of(job, wanted).measures)["Contrast"]
+    assert "p3_tumour_psnr_db_synthetic" in measured
+    assert "cnr_synthetic" not in measured
+    assert "no mask" in caplog.text
+    assert is_validated(job, wanted)
 
 
 @pytest.fixture
