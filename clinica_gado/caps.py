@@ -76,6 +76,7 @@ class EnhancementPaths(PreparedPaths):
     Attributes
     ----------
     image, sidecar : the synthetic contrast-enhanced T1w on the template's grid, and its JSON.
+    native, native_sidecar : the same on the grid of the image that leads, on request.
     uncertainty : standard deviation over the averaged runs, on the same grid.
     brain, brain_sidecar : mask of the brain on the same grid, and what found it.
     planes : T1w, synthetic, real image and uncertainty in three planes, for the report.
@@ -84,6 +85,8 @@ class EnhancementPaths(PreparedPaths):
 
     image: Path
     sidecar: Path
+    native: Path
+    native_sidecar: Path
     uncertainty: Path
     brain: Path
     brain_sidecar: Path
@@ -182,9 +185,11 @@ def enhancement_paths(caps: Path, job: InputJob, *, amplified: bool) -> Enhancem
     """
     folder = visit_folder(caps, job.visit) / ENHANCEMENT
     prepared = prepared_paths(caps, job.source, job.visit, ENHANCEMENT)
-    on_grid = _source_name(job.source, job.visit).with_entities(space=SPACE, res=RESOLUTION)
+    name = _source_name(job.source, job.visit)
+    on_grid = name.with_entities(space=SPACE, res=RESOLUTION)
     description = "Amplified" if amplified else "SynthCE"
     image = folder / format_name(on_grid.with_entities(desc=description), CAPS_ORDER)
+    native = folder / format_name(name.with_entities(space="T1w", desc=description), CAPS_ORDER)
     stem = image.name.removesuffix("_T1w.nii.gz")
     brain = BidsName(on_grid.with_entities(desc="brain").entities, "mask", ".nii.gz")
     figures = qc_folder(caps, "t1-virtual-enhance") / "figures"
@@ -193,6 +198,8 @@ def enhancement_paths(caps: Path, job: InputJob, *, amplified: bool) -> Enhancem
         **vars(prepared),
         image=image,
         sidecar=sidecar_of(image),
+        native=native,
+        native_sidecar=sidecar_of(native),
         uncertainty=folder / f"{stem}_uncertainty.nii.gz",
         brain=brain_path,
         brain_sidecar=sidecar_of(brain_path),

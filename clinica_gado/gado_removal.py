@@ -16,12 +16,12 @@ from clinica_gado.bids import Job
 from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
 from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
-from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure, is_of
 from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
-    change_in_native_space,
     read_itk_affine,
+    synthetic_in_native_space,
 )
 from clinica_gado.preprocessing.t1_linear import prepare_linear
 from clinica_gado.preprocessing.templates import template_brain
@@ -81,9 +81,7 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
         return False
     request = make_request(job, settings, model_sha256)
     check_same_request(paths.image, sidecar, request)
-    native = read_sidecar(paths.native_sidecar) or {}
-    in_native_space = paths.native.is_file() and request.items() <= native.items()
-    return in_native_space or not settings.native_space
+    return not settings.native_space or is_of(paths.native, paths.native_sidecar, request)
 
 
 def known_outcome(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
@@ -180,11 +178,8 @@ def _save_native(
 ) -> None:
     paths = removal_paths(settings.caps, job.source, job.visit)
     native = settings.linear.correct_bias(read_volume(job.source))
-    change = Volume(after.data - before.data, before.affine)
-    moved = change_in_native_space(change, read_itk_affine(paths.affine), native)
-    # A change may not take a voxel below zero, nor touch the air around a skull-stripped brain.
-    synthetic = np.where(native.data == 0, 0, np.maximum(native.data + moved.data, 0))
-    save_volume(Volume(synthetic.astype(np.float32), native.affine), paths.native)
+    matrix = read_itk_affine(paths.affine)
+    save_volume(synthetic_in_native_space(before, after, matrix, native), paths.native)
     write_json(paths.native_sidecar, {**content, "SpatialReference": "orig"})
 
 

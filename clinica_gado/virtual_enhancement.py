@@ -24,11 +24,12 @@ from clinica_gado.caps import (
 )
 from clinica_gado.errors import BundleError, GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
-from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure, is_of
 from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.brain import find_brain
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
+from clinica_gado.preprocessing.linear import read_itk_affine, synthetic_in_native_space
 from clinica_gado.preprocessing.multimodal import flags_of, prepare_sequence, sequence_flags
 from clinica_gado.preprocessing.t1_linear import prepare_linear
 from clinica_gado.provenance import INTENDED_USE, generated_by
@@ -55,28 +56,36 @@ class EnhancementSettings(SynthesisSettings):
 
     Attributes
     ----------
+    native_space : also write the result on the grid of the image that leads.
     amplify : give the routine contrast-enhanced T1w the place of the low dose.
     repeat : how many times to amplify, each time what the last one made.
     segmentation, tpm : see `ValidationSettings`.
     lesions : folder of label maps (see `LesionSource`) or table of axes (see `read_marks`), in the
         world of the first input; None for the label maps that lie in the dataset, if any.
     enhancing_labels : those of the label maps that enhance.
+    healthy : folder of masks of healthy brain, in the same world; None for white matter.
     """
 
     pipeline: ClassVar[str] = PIPELINE
 
     flips: str = "all"
+    native_space: bool = False
     amplify: bool = False
     repeat: int = 1
     segmentation: str = "none"
     tpm: Path | None = None
     lesions: Path | None = None
     enhancing_labels: tuple[int, ...] = (3, 4)
+    healthy: Path | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What decides an image beside its inputs and the model."""
         return {**super().parameters, "Amplify": self.amplify, "Repeat": self.repeat}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as the provenance of a run states them."""
+        return {**super().describe(), "NativeSpace": self.native_space}
 
 
 def request_of(
@@ -135,10 +144,10 @@ def paths_of(job: InputJob, settings: EnhancementSettings) -> EnhancementPaths:
 def is_done(job: InputJob, settings: EnhancementSettings, model_sha256: str) -> bool:
     """Tell whether CAPS holds the result already.
 
-    A visit is done when the synthetic image and its sidecar are there and the sidecar names the
-    same input files by their sha256, the same model and the same parameters. The sidecar is
-    written last, so an interrupted visit is never done. An image that a visit has since then and
-    had not before makes another result.
+    A visit is done when the synthetic image and its sidecar are there (those in native space too
+    when asked for) and the sidecars name the same input files by their sha256, the same model and
+    the same parameters. The sidecar is written last, so an interrupted visit is never done. An
+    image that a visit has since then and had not before makes another result.
 
     Raises
     ------
@@ -149,7 +158,10 @@ def is_done(job: InputJob, settings: EnhancementSettings, model_sha256: str) -> 
     sidecar = read_sidecar(paths.sidecar)
     if settings.overwrite or sidecar is None or not paths.image.is_file():
         return False
-    check_same_request(paths.image, sidecar, make_request(job, settings, model_sha256))
+    request = make_request(job, settings, model_sha256)
+    check_same_request(paths.image, sidecar, request)
+    if settings.native_space and not is_of(paths.native, paths.native_sidecar, request):
+        return False
     return "UncertaintyMap" not in sidecar or paths.uncertainty.is_file()
 
 
@@ -217,8 +229,9 @@ def synthesise(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
     )
     prediction = _predict(predictor, completed, brain, settings.repeat)
     flags = _doubts(images, completed, brain, paths, settings.repeat)
-    # Without its sidecar nothing counts as done, if interrupted.
-    paths.sidecar.unlink(missing_ok=True)
+    # Without its sidecar nothing counts as done, if interrupted; and no older image stays beside.
+    for outdated in (paths.sidecar, paths.native_sidecar, paths.native):
+        outdated.unlink(missing_ok=True)
     facts = save_prediction(prediction, CROP_GRID.affine, paths.image, paths.uncertainty)
     content = {
         **make_request(job, settings, predictor.bundle.sha256),
@@ -227,10 +240,28 @@ def synthesise(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
         "Brain": read_sidecar(paths.brain_sidecar),
         "Registration": (read_sidecar(paths.linear_sidecar) or {}).get("Registration", {}),
         "Flags": list(flags),
-        "SpatialReference": "MNI152NLin2009cSym",
     }
-    write_json(paths.sidecar, content)
+    if settings.native_space:
+        made = brain if predictor.brain_only else None
+        _save_native(job, settings, Volume(prediction.array, CROP_GRID.affine), made, content)
+    write_json(paths.sidecar, {**content, "SpatialReference": "MNI152NLin2009cSym"})
     return flags
+
+
+def _save_native(
+    job: InputJob,
+    settings: EnhancementSettings,
+    after: Volume,
+    made: NDArray[np.bool_] | None,
+    content: Mapping[str, Any],
+) -> None:
+    """Write the image on the grid of the one that leads, whose intensity scale it has."""
+    paths = paths_of(job, settings)
+    native = settings.linear.correct_bias(read_volume(job.source))
+    before, matrix = read_volume(paths.linear), read_itk_affine(paths.affine)
+    synthetic = synthetic_in_native_space(before, after, matrix, native, made)
+    save_volume(synthetic, paths.native)
+    write_json(paths.native_sidecar, {**content, "SpatialReference": "orig"})
 
 
 def read_brain(paths: EnhancementPaths) -> NDArray[np.bool_]:

@@ -64,6 +64,10 @@ preprocessing_options = _in_order(
     ),
 )
 
+native_space_option = declare(
+    "--native-space", is_flag=True, help="Also write the result on the grid of the source."
+)
+
 validation_options = _in_order(
     cli_param.option_group.custom_pipeline_options("Validation"),
     declare(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-REMOVAL = "t1-gado-removal"
+REMOVAL, ENHANCEMENT = "t1-gado-removal", "t1-virtual-enhance"
 
 
 @click.command()
@@ -24,7 +24,7 @@ REMOVAL = "t1-gado-removal"
     "--quality-tsv",
     type=_FILE,
     help="Compute the comparisons anew by the test sets of its column quality; without it those of "
-    "the run stay.",
+    f"the run stay. Of {REMOVAL} only.",
 )
 @click.option(
     "--exclude",
@@ -36,7 +36,7 @@ REMOVAL = "t1-gado-removal"
     type=click.IntRange(min=1),
     metavar="M",
     help="Compute the comparisons anew with this m in Bonferroni's correction; by default three "
-    "tissues times the test sets.",
+    f"tissues times the test sets, and in {ENHANCEMENT} the tests of each family.",
 )
 @click.option(
     "--redact", is_flag=True, help="Take out paths and names of users and machines; ids stay."
@@ -62,10 +62,12 @@ def cli(
     if exclude and reviews is None:
         raise click.UsageError("--exclude needs --reviews.")
     anew = exclude or quality_tsv is not None or tests_in_family is not None
-    if anew and pipeline != REMOVAL:
+    if anew and pipeline not in (REMOVAL, ENHANCEMENT):
         raise click.UsageError(
-            f"--exclude, --quality-tsv and --tests-in-family are of the tests of {REMOVAL}."
+            f"--exclude and --tests-in-family are of the tests of {REMOVAL} and {ENHANCEMENT}."
         )
+    if quality_tsv is not None and pipeline != REMOVAL:
+        raise click.UsageError(f"--quality-tsv is of the tests of {REMOVAL}.")
     from clinica_gado.report.build import write_report
 
     if anew:
@@ -84,10 +86,13 @@ def _compare_anew(
 ) -> None:
     from clinica_gado.caps import qc_folder
     from clinica_gado.report.reviews import read_reviews, rejected_visits
-    from clinica_gado.validation.tables import QUALITIES, write_tables
+    from clinica_gado.validation.tables import QUALITIES, write_enhancement_tables, write_tables
 
     folder = qc_folder(caps, pipeline)
+    rejected = set() if reviews is None else rejected_visits(read_reviews(reviews))
+    if pipeline == ENHANCEMENT:
+        write_enhancement_tables(caps, folder, rejected, m)
+        return
     kept = folder / QUALITIES
     qualities = quality_tsv or (kept if kept.is_file() else None)
-    rejected = set() if reviews is None else rejected_visits(read_reviews(reviews))
     write_tables(caps, folder, qualities, rejected, m)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clinica_gado.evaluation.tissue import COMPARED, TISSUES, require_columns
+from clinica_gado.evaluation.tissue import TISSUES, require_columns
+from clinica_gado.roles import REMOVAL_ROLES, Roles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,17 +20,17 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def agreement(differences: pd.DataFrame) -> pd.DataFrame:
-    """Return the signed bias of each image against the real nce, with its limits of agreement.
+def agreement(differences: pd.DataFrame, roles: Roles = REMOVAL_ROLES) -> pd.DataFrame:
+    """Return the signed bias of each image against the real one, with its limits of agreement.
 
-    Bias is the mean of V_x - V_nce (TIV-normalised, see `volume_differences`), positive when the
+    Bias is the mean of V_x - V_real (TIV-normalised, see `volume_differences`), positive when the
     image has more of the tissue; the limits are bias ± 1.96 SD, SD with n - 1.
 
     Returns
     -------
     One row an engine, test set, tissue and image (`COLUMNS`), in cm³.
     """
-    signed = [f"{image}_signed_cm3" for image in COMPARED]
+    signed = [f"{image}_signed_cm3" for image in roles.compared]
     require_columns(differences, ["test_set", "engine", "tissue", *signed], "differences")
     rows = []
     for (engine, test_set), table in differences.groupby(["engine", "test_set"]):
@@ -38,7 +39,7 @@ def agreement(differences: pd.DataFrame) -> pd.DataFrame:
             rows += [
                 {"test_set": test_set, "engine": engine, "tissue": tissue, "image": image}
                 | limits_of_agreement(cell[column].dropna().to_numpy(dtype=np.float64))
-                for image, column in zip(COMPARED, signed, strict=True)
+                for image, column in zip(roles.compared, signed, strict=True)
             ]
     return pd.DataFrame(rows, columns=COLUMNS).astype({"n": int})
 

@@ -79,10 +79,10 @@ def find_lesions(
     return found
 
 
-def labels_of(visit: Visit, folder: Path) -> Path | None:
-    """Return the label map of a visit, or None; of several the first by name."""
+def labels_of(visit: Visit, folder: Path, suffix: str = "dseg") -> Path | None:
+    """Return the label map (or `mask`) of a visit, or None; of several the first by name."""
     anat = folder / visit.participant_id / visit.session_id / "anat"
-    return next(iter(sorted(anat.glob("*_dseg.nii*"))), None)
+    return next(iter(sorted(anat.glob(f"*_{suffix}.nii*"))), None)
 
 
 def _on_grid(job: Job, labels: Path, pair: Path, caps: Path | None) -> NDArray[np.int16]:

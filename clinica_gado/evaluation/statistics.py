@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from clinica_gado.evaluation.tissue import TISSUES, require_columns
+from clinica_gado.roles import REMOVAL_ROLES, Roles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,12 +19,13 @@ CONFIDENCE = 0.95
 EXACT_MAX_N = 50
 """Wilcoxon's p is exact up to so many differences without ties, as in scipy."""
 NEGLIGIBLE_DIGITS = 9
-"""Differences are rounded to 1e-9 cm³: what is equal but for floating point is then equal."""
-COLUMNS = [
-    "test_set", "engine", "tissue", "n", "mean_ce_cm3", "mean_synthetic_cm3",
-    "mean_difference_cm3", "ci_low_cm3", "ci_high_cm3", "t", "df", "p", "p_bonferroni", "m", "d_z",
+"""Differences are rounded to 1e-9: what is equal but for floating point is then equal."""
+TEST_COLUMNS = (
+    "mean_difference", "ci_low", "ci_high", "t", "df", "p", "p_bonferroni", "m", "d_z",
     "wilcoxon_statistic", "wilcoxon_p", "wilcoxon_p_bonferroni", "note",
-]  # fmt: skip
+)  # fmt: skip
+"""What `compare_pairs` returns beside n."""
+_WITH_UNIT = ("mean_difference", "ci_low", "ci_high")
 NO_ENGINE = "n/a"
 _NAN = float("nan")
 
@@ -54,18 +56,26 @@ class WilcoxonTest(NamedTuple):
     note: str = ""
 
 
+def columns_of_tests(roles: Roles = REMOVAL_ROLES) -> list[str]:
+    """Return the columns of `test_differences`."""
+    means = [f"mean_{image}_cm3" for image in roles.compared]
+    return ["test_set", "engine", "tissue", "n", *means, *map(_in_cm3, TEST_COLUMNS)]
+
+
 def test_differences(  # of statistics, not of pytest: import the module in tests
     differences: pd.DataFrame,
     m: int | None = None,  # noqa: PT028
     test_sets: Sequence[str] = (),  # noqa: PT028
+    roles: Roles = REMOVAL_ROLES,  # noqa: PT028
 ) -> pd.DataFrame:
-    """Test whether synthetic images are nearer to the real nce than the ce images are.
+    """Test whether synthetic images are nearer to the real ones than the images before are.
 
-    A paired two-sided t-test of |dV| of ce against |dV| of synthetic, for each tissue and test set.
-    The difference is ce - synthetic: positive when the synthetic image is the nearer one. Beside
-    it a Wilcoxon signed-rank test of the same differences: zeros are left out (Wilcoxon's own
-    policy), ties get mean ranks; p is exact up to 50 differences without ties, else by the normal
-    approximation without continuity correction. Bonferroni: p_adj = min(1, m p), both tests alike.
+    A paired two-sided t-test of |dV| before (ce, or what `roles` say) against |dV| of synthetic,
+    for each tissue and test set. The difference is before - synthetic: positive when the synthetic
+    image is the nearer one. Beside it a Wilcoxon signed-rank test of the same differences: zeros
+    are left out (Wilcoxon's own policy), ties get mean ranks; p is exact up to 50 differences
+    without ties, else by the normal approximation without continuity correction. Bonferroni:
+    p_adj = min(1, m p), both tests alike.
 
     Parameters
     ----------
@@ -76,12 +86,11 @@ def test_differences(  # of statistics, not of pytest: import the module in test
 
     Returns
     -------
-    One row an engine, test set and tissue (`COLUMNS`), volumes in cm³. What cannot be computed is
-    NaN, with the reason in `note`.
+    One row an engine, test set and tissue (`columns_of_tests`), volumes in cm³. What cannot be
+    computed is NaN, with the reason in `note`.
     """
-    require_columns(
-        differences, ["test_set", "engine", "tissue", "ce_cm3", "synthetic_cm3"], "differences"
-    )
+    compared = [f"{image}_cm3" for image in roles.compared]
+    require_columns(differences, ["test_set", "engine", "tissue", *compared], "differences")
     if m is not None and m < 1:
         raise ValueError(f"A family has at least one test; m is {m}.")
     engines = sorted(differences["engine"].unique()) or [NO_ENGINE]
@@ -93,9 +102,9 @@ def test_differences(  # of statistics, not of pytest: import the module in test
         rows += [
             {"test_set": name, "engine": engine, "tissue": tissue, **_test(cell, size)}
             for name in sets
-            for tissue, cell in _cells(table, name)
+            for tissue, cell in _cells(table[table["test_set"] == name], compared)
         ]
-    found = pd.DataFrame(rows, columns=COLUMNS)
+    found = pd.DataFrame(rows, columns=columns_of_tests(roles))
     return found.astype({"n": int, "m": int, "df": "Int64"})
 
 
@@ -142,25 +151,39 @@ def bonferroni(p: float, m: int) -> float:
     return p if np.isnan(p) else min(1.0, m * p)
 
 
-def _cells(table: pd.DataFrame, test_set: str) -> list[tuple[str, pd.DataFrame]]:
-    chosen = table[table["test_set"] == test_set]
-    columns = ["ce_cm3", "synthetic_cm3"]
-    return [(name, chosen.loc[chosen["tissue"] == name, columns].dropna()) for name in TISSUES]
+def _cells(table: pd.DataFrame, columns: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    return [(name, table.loc[table["tissue"] == name, columns].dropna()) for name in TISSUES]
 
 
 def _test(cell: pd.DataFrame, m: int) -> dict[str, Any]:
-    ce, synthetic = (cell[name].to_numpy(dtype=np.float64) for name in cell)
+    before, synthetic = (cell[name].to_numpy(dtype=np.float64) for name in cell)
+    tested = compare_pairs(before, synthetic, m)
+    means = {f"mean_{name}": mean_of(cell[name].to_numpy(dtype=np.float64)) for name in cell}
+    return {**means, **{_in_cm3(name): value for name, value in tested.items()}}
+
+
+def _in_cm3(name: str) -> str:
+    return f"{name}_cm3" if name in _WITH_UNIT else name
+
+
+def compare_pairs(
+    first: NDArray[np.float64], second: NDArray[np.float64], m: int
+) -> dict[str, Any]:
+    """Test first - second, (n,) each, by both tests, with Bonferroni's correction for m tests.
+
+    Returns
+    -------
+    `n` and `TEST_COLUMNS`; see `test_differences`.
+    """
     # Sorted, so that not even the last digit depends on the order of the rows.
-    difference = np.sort(np.round(ce - synthetic, NEGLIGIBLE_DIGITS))
+    difference = np.sort(np.round(first - second, NEGLIGIBLE_DIGITS))
     student, wilcoxon = paired_t_test(difference), wilcoxon_test(difference)
     n = len(difference)
     return {
         "n": n,
-        "mean_ce_cm3": _mean(ce),
-        "mean_synthetic_cm3": _mean(synthetic),
-        "mean_difference_cm3": _mean(difference),
-        "ci_low_cm3": student.ci_low,
-        "ci_high_cm3": student.ci_high,
+        "mean_difference": mean_of(difference),
+        "ci_low": student.ci_low,
+        "ci_high": student.ci_high,
         "t": student.t,
         "df": pd.NA if np.isnan(student.t) else n - 1,
         "p": student.p,
@@ -174,14 +197,15 @@ def _test(cell: pd.DataFrame, m: int) -> dict[str, Any]:
     }
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def mean_of(values: NDArray[np.float64]) -> float:
+    """Return the mean of values, (n,), whatever their order; NaN of none."""
     return float(np.sort(values).mean()) if len(values) else _NAN
 
 
 def _too_few(n: int) -> str:
     if n == 0:
-        return "no visit with all three images: a test needs 2"
-    return "only 1 visit with all three images: a test needs 2"
+        return "no visit with all that is compared: a test needs 2"
+    return "only 1 visit with all that is compared: a test needs 2"
 
 
 def _wilcoxon_note(n_zeros: int, n_ranked: int, has_ties: bool, is_exact: bool) -> str:

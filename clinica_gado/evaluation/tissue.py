@@ -10,23 +10,19 @@ import numpy as np
 import pandas as pd
 
 from clinica_gado.errors import SelectionError
+from clinica_gado.roles import REMOVAL_ROLES, Roles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REFERENCE = "nce"
-COMPARED = ("ce", "synthetic")
-IMAGES = (REFERENCE, *COMPARED)
+REFERENCE = REMOVAL_ROLES.real
+COMPARED = REMOVAL_ROLES.compared
 TISSUES = ("gm", "wm", "csf")
 ALL = "all"
 """The one test set when no quality was given."""
 UNRATED = "unrated"
 """Test set of the visits that a table of qualities does not name."""
 IDS = ["participant_id", "session_id"]
-COLUMNS = [
-    *IDS, "test_set", "engine", "tissue", "ce_cm3", "synthetic_cm3", "ce_signed_cm3",
-    "synthetic_signed_cm3", "nce_normalised_cm3", "mean_tiv_cm3",
-]  # fmt: skip
 EXCLUDED = "excluded on request"
 _VOLUMES = [f"{tissue}_cm3" for tissue in TISSUES]
 _KEYS = ["engine", *IDS]
@@ -34,10 +30,24 @@ _KEYS = ["engine", *IDS]
 Visits = AbstractSet[tuple[str, str]]
 
 
+def difference_columns(roles: Roles = REMOVAL_ROLES) -> list[str]:
+    """Return the columns of `volume_differences`."""
+    distances = [f"{image}_cm3" for image in roles.compared]
+    signed = [f"{image}_signed_cm3" for image in roles.compared]
+    keys = [*IDS, "test_set", "engine", "tissue"]
+    return [*keys, *distances, *signed, f"{roles.real}_normalised_cm3", "mean_tiv_cm3"]
+
+
 def volume_differences(
-    volumes: pd.DataFrame, tiers: pd.DataFrame | None = None, exclude: Visits = frozenset()
+    volumes: pd.DataFrame,
+    tiers: pd.DataFrame | None = None,
+    exclude: Visits = frozenset(),
+    roles: Roles = REMOVAL_ROLES,
 ) -> pd.DataFrame:
-    """Compare the tissue volumes of each visit's images with those of its real nce image.
+    """Compare the tissue volumes of each visit's images with those of its real one.
+
+    As Bottani 2022 does for the removal of contrast, whose names stand here; `roles` gives those of
+    another pipeline.
 
     A volume is divided by the TIV (GM + WM + CSF) of its own image and multiplied by the mean TIV:
     signed = (V_x / TIV_x - V_nce / TIV_nce) * mean(TIV), and `ce_cm3`, `synthetic_cm3` are its
@@ -48,39 +58,43 @@ def volume_differences(
 
     Parameters
     ----------
-    volumes : one row a visit, image (nce, ce, synthetic) and engine, with volumes in cm³.
+    volumes : one row a visit, image (of `roles`) and engine, with volumes in cm³.
     tiers : participant_id, quality and, if a row is for one session only, session_id.
     exclude : visits to leave out.
 
     Returns
     -------
-    One row an engine, test set, visit and tissue (`COLUMNS`); volumes in cm³.
+    One row an engine, test set, visit and tissue (`difference_columns`); volumes in cm³.
 
     Raises
     ------
     SelectionError
         A column is missing, an image is listed twice, or a visit has two qualities.
     """
-    wide = _by_visit(volumes)
+    wide = _by_visit(volumes, roles)
     kept = wide[(_reasons(wide, exclude) == "").to_numpy()]
     tiv = _tiv(kept)
-    mean_tiv = tiv[REFERENCE].groupby(level="engine").transform("mean")
+    mean_tiv = tiv[roles.real].groupby(level="engine").transform("mean")
     sets = find_test_sets(kept.index, tiers)
-    rows = [_of_tissue(kept, tiv, mean_tiv, tissue).assign(test_set=sets) for tissue in TISSUES]
+    rows = [_of_tissue(kept, tiv, mean_tiv, tissue, roles) for tissue in TISSUES]
+    rows = [row.assign(test_set=sets) for row in rows]
     table = pd.concat(rows).reset_index()
     order = np.lexsort([
         table["tissue"].map(TISSUES.index).to_numpy(dtype=int),
         *(pd.factorize(table[key], sort=True)[0] for key in ("session_id", "participant_id")),
         *(pd.factorize(table[key], sort=True)[0] for key in ("test_set", "engine")),
     ])  # fmt: skip
-    return table.iloc[order][COLUMNS].reset_index(drop=True)
+    return table.iloc[order][difference_columns(roles)].reset_index(drop=True)
 
 
 def left_out(
-    volumes: pd.DataFrame, tiers: pd.DataFrame | None = None, exclude: Visits = frozenset()
+    volumes: pd.DataFrame,
+    tiers: pd.DataFrame | None = None,
+    exclude: Visits = frozenset(),
+    roles: Roles = REMOVAL_ROLES,
 ) -> pd.DataFrame:
     """List the visits that `volume_differences` leaves out, each with the reason in words."""
-    wide = _by_visit(volumes)
+    wide = _by_visit(volumes, roles)
     reasons = _reasons(wide, exclude)
     table = reasons[reasons != ""].rename("reason").to_frame()
     table["test_set"] = find_test_sets(table.index, tiers)
@@ -124,10 +138,11 @@ def require_columns(table: pd.DataFrame, columns: list[str], what: str) -> None:
         raise SelectionError(f"The table of {what} has no column {', '.join(missing)}.")
 
 
-def _by_visit(volumes: pd.DataFrame) -> pd.DataFrame:
+def _by_visit(volumes: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     """Return volumes: rows (engine, participant, session), sorted; columns (tissue, image)."""
     require_columns(volumes, [*_KEYS, "image", *_VOLUMES], "tissue volumes")
-    table = volumes[volumes["image"].isin(IMAGES)].copy()
+    images = (roles.real, *roles.compared)
+    table = volumes[volumes["image"].isin(images)].copy()
     table[_KEYS] = table[_KEYS].astype(str)
     table[_VOLUMES] = table[_VOLUMES].apply(pd.to_numeric, errors="coerce")
     twice = table[table.duplicated([*_KEYS, "image"])]
@@ -135,7 +150,7 @@ def _by_visit(volumes: pd.DataFrame) -> pd.DataFrame:
         listed = ", ".join(sorted({" ".join(row) for row in twice[[*IDS, "image"]].to_numpy()}))
         raise SelectionError(f"The table of tissue volumes has several rows for: {listed}.")
     wide = table.pivot(index=_KEYS, columns="image", values=_VOLUMES)
-    columns = pd.MultiIndex.from_product([_VOLUMES, IMAGES])
+    columns = pd.MultiIndex.from_product([_VOLUMES, images])
     return wide.reindex(columns=columns).sort_index()
 
 
@@ -159,15 +174,15 @@ def _reasons(wide: pd.DataFrame, exclude: Visits) -> pd.Series:
 
 
 def _of_tissue(
-    wide: pd.DataFrame, tiv: pd.DataFrame, mean_tiv: pd.Series, tissue: str
+    wide: pd.DataFrame, tiv: pd.DataFrame, mean_tiv: pd.Series, tissue: str, roles: Roles
 ) -> pd.DataFrame:
     normalised = (wide[f"{tissue}_cm3"] / tiv).mul(mean_tiv, axis=0)
-    signed = {image: normalised[image] - normalised[REFERENCE] for image in COMPARED}
+    signed = {image: normalised[image] - normalised[roles.real] for image in roles.compared}
     return pd.DataFrame({
         "tissue": tissue,
         **{f"{image}_cm3": values.abs() for image, values in signed.items()},
         **{f"{image}_signed_cm3": values for image, values in signed.items()},
-        "nce_normalised_cm3": normalised[REFERENCE],
+        f"{roles.real}_normalised_cm3": normalised[roles.real],
         "mean_tiv_cm3": mean_tiv,
     })  # fmt: skip
 

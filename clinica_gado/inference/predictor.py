@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ class Prediction:
     Attributes
     ----------
     array : the image, float32, on the grid and the intensity scale of the first input.
-    spread : standard deviation over folds and mirrored runs, on that scale; None for one run.
+    spread : standard deviation over folds and mirrored runs, on that scale, zero where the network
+        had no say; None for one run.
     device, precision : where and how it was computed.
     n_runs : how many runs were averaged.
     notes : what did not go as asked for, in words.
@@ -87,6 +89,11 @@ class Predictor:
         """Device and precision that runs begin with."""
         return self._engine.engine.compute
 
+    @property
+    def brain_only(self) -> bool:
+        """Whether the network knows the brain alone, so that images are zero around it."""
+        return self._rules.brain_only
+
     def predict(
         self,
         images: Images,
@@ -122,7 +129,9 @@ class Predictor:
         absent = (f"{name} is missing, zeros take its place" for name in prepared.zeros)
         return Prediction(
             array=self._restore(prepared, runs.mean, allowed),
-            spread=None if spread is None else prepared.scale.spread(spread, runs.mean),
+            spread=None
+            if spread is None
+            else _where_made(prepared.scale.spread(spread, runs.mean), (prepared.brain, allowed)),
             device=str(compute.device),
             precision=compute.precision,
             n_runs=runs.count,
@@ -165,6 +174,16 @@ class Predictor:
             return result
         seen = from_network_grid(torch.ones(1, 1, *grid.shape), grid, first.shape)[0, 0]
         return np.where(seen.numpy() > 0, result, first)
+
+
+def _where_made(
+    spread: NDArray[np.float32], masks: Iterable[NDArray[np.bool_] | None]
+) -> NDArray[np.float32]:
+    """Return a spread with zeros outside of any mask: the image there is not what the runs said."""
+    for mask in masks:
+        if mask is not None:
+            spread = np.where(mask, spread, np.float32(0))
+    return spread
 
 
 def _may_change(

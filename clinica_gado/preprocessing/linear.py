@@ -188,6 +188,35 @@ def bring_to_template(corrected: Volume, matrix: NDArray[np.float64]) -> LinearR
     return LinearResult(corrected, cropped, matrix)
 
 
+def synthetic_in_native_space(
+    before: Volume,
+    after: Volume,
+    mni_to_native: NDArray[np.float64],
+    native: Volume,
+    made: NDArray[np.bool_] | None = None,
+) -> Volume:
+    """Return a synthetic image on the grid of the native image that it was made of.
+
+    Parameters
+    ----------
+    before, after : on the template grid, (X, Y, Z); their difference is what travels back.
+    native : the source, on the intensity scale of `before`.
+    made : voxels of the template grid that `after` shows where that is not all it could, such as
+        the brain; the rest is zero then, in native space too.
+    """
+    change = after.data - before.data
+    if made is not None:
+        change = np.where(made, change, np.float32(0))
+    moved = change_in_native_space(Volume(change, before.affine), mni_to_native, native)
+    # A change may not take a voxel below zero, nor touch the air around a skull-stripped brain.
+    synthetic = np.where(native.data == 0, 0, np.maximum(native.data + moved.data, 0))
+    if made is not None:
+        shown = Volume(made.astype(np.float32), before.affine)
+        inside = change_in_native_space(shown, mni_to_native, native).data > 0.5
+        synthetic = np.where(inside, synthetic, 0)
+    return Volume(synthetic.astype(np.float32), native.affine)
+
+
 def change_in_native_space(
     change: Volume, mni_to_native: NDArray[np.float64], native: Volume
 ) -> Volume:

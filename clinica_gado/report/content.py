@@ -47,7 +47,7 @@ def build_content(
         "summary": summarise(tables, visits, page),
         "attention": list_attention(visits, page),
         "visits": visits,
-        **{name: tables.rows[name] for name in ("differences", "left_out", "tests", "agreement")},
+        **{name: tables.rows[name] for name in _TABLES_OF_TESTS},
         **tables.printed,
         "families": describe_families(tables.rows["tests"]),
         "similarity": define(describe_numbers(tables.rows["similarity"])),
@@ -78,6 +78,7 @@ def list_visits(
     return sorted(records, key=lambda record: _gravity(record, kinds))
 
 
+_TABLES_OF_TESTS = ("differences", "left_out", "tests", "agreement", "paired_tests")
 _TABLES_OF_VISITS = ("images", "failures", "volumes", "similarity", "contrast", "differences")
 
 
@@ -132,11 +133,15 @@ def _values(rows: Iterable[Row], column: str) -> Iterator[str]:
 
 def _cell(column: Mapping[str, Any], rows: Mapping[str, list[Row]]) -> str | float | None:
     for row in rows[column["table"]]:
-        wanted = all(row.get(key) == column[key] for key in ("image", "tissue") if key in column)
+        wanted = all(row.get(key) == column[key] for key in _CHOSEN_BY if key in column)
         if wanted and row.get(column["column"]) is not None:
             value: str | float = row[column["column"]]
             return value
     return None
+
+
+_CHOSEN_BY = ("desc", "image", "tissue")
+"""What tells rows of a visit apart."""
 
 
 def _without_ids(row: Row) -> Row:
@@ -217,24 +222,29 @@ def describe_families(tests: list[Row]) -> list[str]:
 
 
 def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return n, median and quartiles of every column of numbers, by image where rows have one."""
+    """Return n, median and quartiles of every column of numbers.
+
+    By image, and by what was made (`desc`), where rows have one.
+    """
     import numpy as np
 
-    groups: dict[tuple[str, str], list[float]] = {}
+    told_apart = [name for name in ("desc", "image") if any(name in row for row in rows)]
+    groups: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
         for column, value in row.items():
             if isinstance(value, float):
-                groups.setdefault((column, str(row.get("image") or "")), []).append(value)
+                key = (column, *(str(row.get(name) or "") for name in told_apart))
+                groups.setdefault(key, []).append(value)
     described = []
-    for (column, image), values in groups.items():
+    for (column, *kinds), values in groups.items():
         low, median, high = np.percentile(values, [25, 50, 75]).tolist()
         described.append(
             {
-                "column": column, "image": image, "n": len(values),
-                "median": median, "quartile_1": low, "quartile_3": high,
+                "column": column, "image": "", **dict(zip(told_apart, kinds, strict=True)),
+                "n": len(values), "median": median, "quartile_1": low, "quartile_3": high,
             }
         )  # fmt: skip
-    order = list(dict.fromkeys(column for column, _ in groups))
+    order = list(dict.fromkeys(column for column, *_ in groups))
     return sorted(described, key=lambda row: order.index(row["column"]))
 
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from clinica_gado.report.content import presentation
 from clinica_gado.report.plots import draw_bland_altman, draw_paired, groups_of
+from clinica_gado.roles import roles_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,13 +60,14 @@ def content_for_page(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template needs: the content, its presentation and the drawings."""
     groups = groups_of(content["differences"])
     limits, tests = groups_of(content["agreement"]), groups_of(content["tests"])
-    page = presentation(content["pipeline"])
+    page, roles = presentation(content["pipeline"]), roles_of(content["pipeline"])
     return {
         "content": content,
         "page": page,
-        "paired": {title: draw_paired(rows) for title, rows in groups.items()},
+        "paired": {title: draw_paired(rows, roles) for title, rows in groups.items()},
         "agreement": {
-            title: draw_bland_altman(rows, limits.get(title, [])) for title, rows in groups.items()
+            title: draw_bland_altman(rows, limits.get(title, []), roles)
+            for title, rows in groups.items()
         },
         "tests": tests,
         "groups": [*groups, *(title for title in tests if title not in groups)],

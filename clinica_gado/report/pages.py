@@ -15,6 +15,7 @@ from clinica_gado.report.content import TISSUES, presentation
 from clinica_gado.report.html import Picture, format_cell
 from clinica_gado.report.plots import groups_of, pairs_of, points_of
 from clinica_gado.report.slices import PLANES
+from clinica_gado.roles import roles_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ DPI = 150
 VISITS_PER_PAGE = 4
 LINES_PER_PAGE = 58
 CHARACTERS_PER_LINE = 98
-_MARKS = {"ce": ("x", "--", "#b5651d", "before"), "synthetic": ("o", "-", "#1f5f8b", "after")}
+_MARKS = (("x", "--", "#b5651d", "before"), ("o", "-", "#1f5f8b", "after"))
 
 
 def export_pages(
@@ -141,58 +142,64 @@ def _volumes_page(title: str, rows: Sequence[Any], content: Mapping[str, Any]) -
     grid = page.subplots(4, 3, gridspec_kw={"height_ratios": [3, 3, 1.2, 1.2]})
     limits = groups_of(content["agreement"]).get(title, [])
     tests = groups_of(content["tests"]).get(title, [])
+    presented, roles = presentation(content["pipeline"]), roles_of(content["pipeline"])
     for place, tissue in enumerate(TISSUES):
-        _draw_pairs(grid[0, place], rows, tissue)
-        _draw_agreement(grid[1, place], rows, limits, tissue)
-        _write(
-            grid[2, place], "paired test", [r for r in tests if r.get("tissue") == tissue], "tests"
-        )
-        _write(
-            grid[3, place],
-            "agreement",
-            [r for r in limits if r.get("tissue") == tissue],
-            "agreement",
-        )
+        _draw_pairs(grid[0, place], pairs_of(rows, tissue, roles))
+        grid[0, place].set_title(f"{presented['tissues'][tissue]}\ndistance, cm³", fontsize=8)
+        points = [points_of(rows, tissue, image, roles) for image in roles.compared]
+        of_tissue = [row for row in limits if row.get("tissue") == tissue]
+        _draw_agreement(grid[1, place], points, [_of_image(of_tissue, i) for i in roles.compared])
+        tested = [row for row in tests if row.get("tissue") == tissue]
+        _write(grid[2, place], "paired test", tested, presented, presented["tests"])
+        _write(grid[3, place], "agreement", of_tissue, presented, presented["agreement"])
     page.subplots_adjust(left=0.08, right=0.98, top=0.93, bottom=0.04, hspace=0.35, wspace=0.3)
     return page
 
 
-def _draw_pairs(axes: Axes, rows: Sequence[Any], tissue: str) -> None:
-    for before, after in pairs_of(rows, tissue):
+def _of_image(rows: Sequence[Any], image: str) -> list[Any]:
+    return [row for row in rows if row.get("image") == image]
+
+
+def _draw_pairs(axes: Axes, pairs: Sequence[tuple[float, float]]) -> None:
+    for before, after in pairs:
         nearer = after <= before
         axes.plot(
             [0, 1], [before, after], "-" if nearer else "--", color="0.6" if nearer else "0.1"
         )
-        axes.plot(0, before, "x", color=_MARKS["ce"][2])
-        axes.plot(1, after, "o", color=_MARKS["synthetic"][2], mfc="none")
+        for place, value in enumerate((before, after)):
+            marker, _, colour, _ = _MARKS[place]
+            axes.plot(place, value, marker, color=colour, mfc="none")
     axes.set_xticks([0, 1], ["before", "after"])
-    axes.set_title(f"{presentation()['tissues'][tissue]}\ndistance, cm³", fontsize=8)
     axes.tick_params(labelsize=7)
 
 
-def _draw_agreement(axes: Axes, rows: Sequence[Any], limits: Sequence[Any], tissue: str) -> None:
-    for image, (marker, style, colour, words) in _MARKS.items():
-        points = points_of(rows, tissue, image)
-        xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
+def _draw_agreement(
+    axes: Axes,
+    points: Sequence[Sequence[tuple[float, float, str]]],
+    limits: Sequence[Sequence[Any]],
+) -> None:
+    """Draw the points and the limits of agreement of the image before, and of that after."""
+    for found, rows, (marker, style, colour, words) in zip(points, limits, _MARKS, strict=True):
+        xs, ys = [x for x, _, _ in found], [y for _, y, _ in found]
         axes.plot(xs, ys, marker, color=colour, mfc="none", label=words)
-        for row in limits:
-            if (row.get("tissue"), row.get("image")) == (tissue, image):
-                for key, width in (("bias_cm3", 1.5), ("loa_low_cm3", 0.7), ("loa_high_cm3", 0.7)):
-                    if isinstance(row.get(key), float):
-                        axes.axhline(row[key], ls=style, lw=width, color=colour)
+        for row in rows:
+            for key, width in (("bias_cm3", 1.5), ("loa_low_cm3", 0.7), ("loa_high_cm3", 0.7)):
+                if isinstance(row.get(key), float):
+                    axes.axhline(row[key], ls=style, lw=width, color=colour)
     axes.axhline(0, color="0.3", lw=0.7)
     axes.set_title("difference against mean, cm³", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=6)
 
 
-def _write(axes: Axes, title: str, rows: Sequence[Any], table: str) -> None:
-    page = presentation()
+def _write(
+    axes: Axes, title: str, rows: Sequence[Any], page: Mapping[str, Any], columns: Sequence[str]
+) -> None:
     lines = [title]
     for row in rows:
         cells = (
             (page["headings"].get(name, name), format_cell(row.get(name), name, page))
-            for name in page[table]
+            for name in columns
             if name != "tissue"
         )
         lines += textwrap.wrap(", ".join(f"{name} {cell}" for name, cell in cells), 46)

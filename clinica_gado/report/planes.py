@@ -7,7 +7,6 @@ that was segmented, a row a tissue: its outline on nothing, to be laid over the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,14 @@ from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.report.figures import CHANGE_SHARE, change_colours
 from clinica_gado.report.scale import WHITE, brain_in, brain_median, white_level
 from clinica_gado.report.slices import PLANES, Slices, slice_of, slices_of_change, usual_slices
+from clinica_gado.roles import REMOVAL_ROLES, SYNTHETIC, Roles
 from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
 from clinica_gado.segmentation.volumes import THRESHOLD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SYNTHETIC, CHANGE, UNCERTAINTY = "synthetic", "change", "uncertainty"
+CHANGE, UNCERTAINTY = "change", "uncertainty"
 UNCERTAINTY_SHARE = 0.2
 """The colour scale of the uncertainty ends at this share of what is shown as white."""
 QUALITY = 55
@@ -32,23 +32,6 @@ LARGEST, USUAL = "the largest change", "the usual places"
 """What the planes of a visit go through; the second where little was changed."""
 OUTLINE_COLOURS = {"graymatter": "#ffd34d", "whitematter": "#5ad1ff", "csf": "#ff8ad8"}
 """Told apart in greyscale by their strokes: grey matter drawn through, white dashed, CSF dotted."""
-
-
-@dataclass(frozen=True)
-class Roles:
-    """Names of the images that a synthetic one was made of, and may be compared with."""
-
-    before: str
-    real: str
-
-    @property
-    def names(self) -> tuple[str, str, str]:
-        """The images in the order in which they are shown."""
-        return (self.before, SYNTHETIC, self.real)
-
-
-REMOVAL_ROLES = Roles(before="ce", real="nce")
-ENHANCEMENT_ROLES = Roles(before="t1w", real="ce")
 
 
 def save_planes(
@@ -65,9 +48,9 @@ def save_planes(
     Parameters
     ----------
     images : those of `roles`, the real one where there is one; (X, Y, Z) in RAS order, one grid.
-        All are shown on one scale, that of the brain before; the real one, of another gain, is
-        brought to the median of the synthetic. All are cut at the same slices, through the largest
-        change.
+        All are shown on one scale, that of the brain before; the real one and the others given,
+        of another gain, are brought to the median of the synthetic. All are cut at the same slices,
+        through the largest change.
     contours : tissue maps of some of those, by the same names.
     path : ends in `_planes.webp`.
     uncertainty : standard deviation of the synthetic image, on its scale and grid.
@@ -100,9 +83,9 @@ def _on_one_scale(
 ) -> dict[str, NDArray[np.float32]]:
     white = white_level(images[roles.before])
     shown = {name: images[name] / white for name in roles.names if name in images}
-    if roles.real in shown:
-        gain = brain_median(shown[SYNTHETIC]) / brain_median(shown[roles.real])
-        shown[roles.real] = shown[roles.real] * np.float32(gain)
+    for name in shown.keys() - set(roles.compared):
+        gain = brain_median(shown[SYNTHETIC]) / brain_median(shown[name])
+        shown[name] = shown[name] * np.float32(gain)
     return shown
 
 

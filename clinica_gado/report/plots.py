@@ -18,13 +18,15 @@ from clinica_gado.report.svg import (
     segments,
     text,
 )
+from clinica_gado.roles import REMOVAL_ROLES, SYNTHETIC, Roles
 
 Row = Mapping[str, Any]
 
 WIDTH, HEIGHT = 340.0, 290.0
 """Of one panel, with its labels."""
 LEFT, TOP, RIGHT, BOTTOM = 46.0, 34.0, 26.0, 46.0
-IMAGES = {"ce": ("x", "before"), "synthetic": ("o", "after")}
+KINDS = ("before", "after")
+SHAPES = {"before": "x", "after": "o"}
 N_NAMED = 3
 """How many of the farthest points carry their visit's name."""
 NAME_HEIGHT = 12.0
@@ -41,18 +43,20 @@ def groups_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def draw_paired(rows: Sequence[Row]) -> Markup:
+def draw_paired(rows: Sequence[Row], roles: Roles = REMOVAL_ROLES) -> Markup:
     """Draw each visit's distance from the real image before and after, a panel a tissue."""
-    panels = (_paired_panel(tissue, pairs_of(rows, tissue)) for tissue in TISSUES)
+    panels = (_paired_panel(tissue, pairs_of(rows, tissue, roles)) for tissue in TISSUES)
     return _side_by_side(panels, "distance of volumes from the real image, before and after")
 
 
-def draw_bland_altman(rows: Sequence[Row], agreement: Sequence[Row]) -> Markup:
+def draw_bland_altman(
+    rows: Sequence[Row], agreement: Sequence[Row], roles: Roles = REMOVAL_ROLES
+) -> Markup:
     """Draw differences against means with bias and limits of agreement, a panel a tissue."""
-    panels = (
-        _agreement_panel(tissue, rows, [row for row in agreement if row.get("tissue") == tissue])
-        for tissue in TISSUES
-    )
+    limits = {
+        tissue: [row for row in agreement if row.get("tissue") == tissue] for tissue in TISSUES
+    }
+    panels = (_agreement_panel(tissue, rows, limits[tissue], roles) for tissue in TISSUES)
     return _side_by_side(panels, "differences of volumes from the real image, against their means")
 
 
@@ -60,14 +64,13 @@ def _paired_panel(tissue: str, pairs: list[tuple[float, float]]) -> Iterable[Mar
     frame = _frame_of((0, 1), [value for pair in pairs for value in pair])
     yield axes(frame, _title(tissue, pairs), "", x_ticks=False)
     at = (frame.x(0.34), frame.x(0.66))
-    for x, words in zip(at, ("before", "after"), strict=True):
+    for x, words in zip(at, KINDS, strict=True):
         yield text(x, frame.top + frame.height + 18, words, "axis-label")
     lines = [(at[0], frame.y(before), at[1], frame.y(after)) for before, after in pairs]
     yield segments([each for each in lines if each[3] >= each[1]], "nearer")
     yield segments([each for each in lines if each[3] < each[1]], "farther")
-    for side, kind in enumerate(("before", "after")):
-        shape = "x" if kind == "before" else "o"
-        yield markers([(at[side], frame.y(pair[side])) for pair in pairs], shape, kind)
+    for side, kind in enumerate(KINDS):
+        yield markers([(at[side], frame.y(pair[side])) for pair in pairs], SHAPES[kind], kind)
         if pairs:
             mean = sum(pair[side] for pair in pairs) / len(pairs)
             offset = -24 if side == 0 else 24
@@ -76,23 +79,26 @@ def _paired_panel(tissue: str, pairs: list[tuple[float, float]]) -> Iterable[Mar
             yield text(at[side] + offset, frame.y(mean) + 4, f"mean {mean:.1f}", "name", anchor)
 
 
-def _agreement_panel(tissue: str, rows: Sequence[Row], limits: Sequence[Row]) -> Iterable[Markup]:
-    points = {image: points_of(rows, tissue, image) for image in IMAGES}
+def _agreement_panel(
+    tissue: str, rows: Sequence[Row], limits: Sequence[Row], roles: Roles
+) -> Iterable[Markup]:
+    kinds = dict(zip(roles.compared, KINDS, strict=True))
+    points = {image: points_of(rows, tissue, image, roles) for image in kinds}
     every = [point for found in points.values() for point in found]
     edges = [row[key] for row in limits for key in _LIMITS if isinstance(row.get(key), float)]
     frame = _frame_of(limits_of(x for x, _, _ in every), [y for _, y, _ in every] + edges)
-    yield axes(frame, _title(tissue, points["synthetic"]), "mean of the two, cm³")
+    yield axes(frame, _title(tissue, points[SYNTHETIC]), "mean of the two, cm³")
     right = frame.left + frame.width
     yield line(frame.left, frame.y(0), right, frame.y(0), "zero")
     for row in limits:
-        _, kind = IMAGES.get(str(row.get("image")), ("o", "after"))
+        kind = kinds.get(str(row.get("image")), "after")
         for key in _LIMITS:
             if isinstance(row.get(key), float):
                 y = frame.y(row[key])
                 yield line(frame.left, y, right, y, f"{kind} {_LIMITS[key]}")
-    for image, (shape, kind) in IMAGES.items():
-        yield markers([(frame.x(x), frame.y(y)) for x, y, _ in points[image]], shape, kind)
-    yield from _names(frame, points["synthetic"])
+    for image, kind in kinds.items():
+        yield markers([(frame.x(x), frame.y(y)) for x, y, _ in points[image]], SHAPES[kind], kind)
+    yield from _names(frame, points[SYNTHETIC])
 
 
 _LIMITS = {"bias_cm3": "bias", "loa_low_cm3": "limit", "loa_high_cm3": "limit"}
@@ -110,20 +116,25 @@ def _names(frame: Frame, points: list[tuple[float, float, str]]) -> Iterable[Mar
         yield text(frame.x(x) + offset, frame.y(y) + 4, name, "name", anchor)
 
 
-def points_of(rows: Sequence[Row], tissue: str, image: str) -> list[tuple[float, float, str]]:
+def points_of(
+    rows: Sequence[Row], tissue: str, image: str, roles: Roles = REMOVAL_ROLES
+) -> list[tuple[float, float, str]]:
     """Return mean, difference and name of each visit."""
     found = []
     for row in rows:
-        signed, real = row.get(f"{image}_signed_cm3"), row.get("nce_normalised_cm3")
+        signed, real = row.get(f"{image}_signed_cm3"), row.get(f"{roles.real}_normalised_cm3")
         if row.get("tissue") == tissue and isinstance(signed, float) and isinstance(real, float):
             name = f"{row.get('participant_id')} {row.get('session_id')}"
             found.append((real + signed / 2, signed, name))
     return found
 
 
-def pairs_of(rows: Sequence[Row], tissue: str) -> list[tuple[float, float]]:
+def pairs_of(
+    rows: Sequence[Row], tissue: str, roles: Roles = REMOVAL_ROLES
+) -> list[tuple[float, float]]:
     """Return the distances from the real image of each visit: before, after."""
-    chosen = [(r.get("ce_cm3"), r.get("synthetic_cm3")) for r in rows if r.get("tissue") == tissue]
+    first, second = (f"{image}_cm3" for image in roles.compared)
+    chosen = [(r.get(first), r.get(second)) for r in rows if r.get("tissue") == tissue]
     return [(a, b) for a, b in chosen if isinstance(a, float) and isinstance(b, float)]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TABLES = (
     "images", "failures", "selection", "volumes", "similarity", "contrast", "differences",
-    "left_out", "tests", "agreement",
+    "left_out", "tests", "agreement", "paired_tests",
 )  # fmt: skip
 PRINTED = ("table1", "table2")
 """Tables in the form of the paper, shown as their Markdown has them."""
@@ -25,7 +25,7 @@ IDS = ("participant_id", "session_id")
 TEXT_COLUMNS = frozenset((
     "participant_id", "session_id", "filename", "status", "flags", "reason", "detail", "image",
     "engine", "tissue", "test_set", "note", "contrast", "evidence", "input", "role", "reference",
-    "doubtful",
+    "doubtful", "desc", "family", "measure",
 ))  # fmt: skip
 """Never numbers, even where a cell looks like one."""
 

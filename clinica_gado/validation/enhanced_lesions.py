@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from clinica_gado.evaluation.tumour import tumour_metrics
 from clinica_gado.files import sha256_of
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.linear import read_itk_affine
+from clinica_gado.roles import CE, T1W
 from clinica_gado.segmentation.atlas import load_tissue_priors
 from clinica_gado.virtual_enhancement import paths_of
 
@@ -30,12 +32,16 @@ if TYPE_CHECKING:
     from clinica_gado.evaluation.lesion_axes import Lesion
     from clinica_gado.virtual_enhancement import EnhancementSettings
 
+logger = logging.getLogger(__name__)
+
 SPACING_MM = (1.0, 1.0, 1.0)
+NO_MASK = "none"
 DEFINITIONS = {
     "enhancing_lesion_cm3": "volume of the lesions that enhance, in the brain, in cm³",
     **OF_CONTRAST,
     **OF_TUMOUR,
-    "healthy brain": f"white matter by its prior (over {WHITE_PRIOR}), 10 mm and more from lesions",
+    "healthy brain": f"white matter by its prior (over {WHITE_PRIOR}) 10 mm and more from lesions, "
+    "or the mask that --healthy has of it",
 }
 """A column ends in the image that it is of, such as `cnr_synthetic`."""
 
@@ -85,6 +91,41 @@ def read_lesions(job: InputJob, settings: EnhancementSettings) -> Lesions | None
     return Lesions(labels > 0, np.isin(labels, settings.enhancing_labels))
 
 
+def healthy_key(job: InputJob, settings: EnhancementSettings) -> str | None:
+    """Return a checksum of the mask of healthy brain of a visit; None where none is asked for.
+
+    A visit without one, where they are asked for, has a key of its own.
+    """
+    if settings.healthy is None:
+        return None
+    mask = labels_of(job.visit, settings.healthy, "mask")
+    return NO_MASK if mask is None else sha256_of(mask)
+
+
+def read_healthy(job: InputJob, settings: EnhancementSettings) -> NDArray[np.bool_] | None:
+    """Return the healthy brain that the user gave, on the template's grid; None for the rule.
+
+    Where masks are asked for and a visit has none, nothing is healthy: contrast by another rule
+    would stand in the same column.
+
+    Raises
+    ------
+    InputImageError
+        The mask cannot be read.
+    """
+    if settings.healthy is None:
+        return None
+    mask = labels_of(job.visit, settings.healthy, "mask")
+    if mask is None:
+        logger.warning(
+            "%s has no mask in %s, so the contrast of its lesions is not measured; give one, or "
+            "leave --healthy out.",
+            *(job.visit, settings.healthy),
+        )
+        return np.zeros(CROP_GRID.shape, dtype=bool)
+    return move_labels(mask, read_itk_affine(paths_of(job, settings).affine)) > 0
+
+
 def _source(settings: EnhancementSettings) -> Path:
     return settings.lesions or settings.bids / FOLDER
 
@@ -106,22 +147,26 @@ def measure_lesions(
     images: Mapping[str, NDArray[np.float32]],
     lesions: Lesions,
     brain: NDArray[np.bool_],
-    before: str,
-    real: str,
+    healthy: NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
     """Return the contrast of the enhancing lesions in every image, and their likeness to the real
     one; nothing where there are none.
 
+    Enhancement is measured against the T1w without contrast: where there is none, or only one with
+    a low dose, it is NaN.
+
     Parameters
     ----------
     images : by role, on one grid, (X, Y, Z).
-    before : role of the image without contrast, by which enhancement is measured in the others.
-    real : role of the real image, which may be absent.
+    healthy : what lesions are compared with; by default white matter far from any, see
+        `healthy_white_matter`.
     """
     seen = brain & np.logical_and.reduce([image > 0 for image in images.values()])
     enhancing = seen & lesions.enhancing
-    white = seen & (load_tissue_priors().whitematter > WHITE_PRIOR)
-    healthy = healthy_white_matter(white, lesions.whole, SPACING_MM)
+    if healthy is None:
+        white = seen & (load_tissue_priors().whitematter > WHITE_PRIOR)
+        healthy = healthy_white_matter(white, lesions.whole, SPACING_MM)
+    healthy = healthy & seen & ~lesions.whole
     numbers = {"enhancing_lesion_cm3": float(enhancing.sum()) / 1000}
     if not enhancing.any():
         return numbers
@@ -129,10 +174,10 @@ def measure_lesions(
         found: dict[str, float] = {}
         if healthy.any():
             found |= lesion_contrast(
-                image, enhancing, healthy, None if role == before else images[before]
+                image, enhancing, healthy, None if role == T1W else images.get(T1W)
             )
-        if real in images and role != real:
+        if CE in images and role != CE:
             whole = seen & lesions.whole
-            found |= tumour_metrics(image, images[real], seen, whole, enhancing)
+            found |= tumour_metrics(image, images[CE], seen, whole, enhancing)
         numbers |= {f"{name}_{role}": value for name, value in found.items()}
     return numbers

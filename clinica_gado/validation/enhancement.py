@@ -1,7 +1,7 @@
 """What is measured on a visit of t1-virtual-enhance: likeness to the real image, lesions, change.
 
-`x` is the T1w without contrast: a synthetic image is worth its while only if it is nearer to the
-real contrast-enhanced one than `x` is.
+A synthetic image is worth its while only if it is nearer to the real contrast-enhanced one than
+the T1w without contrast is, and shows lesions better than the dose that was given.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from clinica_gado.bids import InputFile
 from clinica_gado.caps import (
     ENHANCEMENT,
+    input_paths,
     prepared_paths,
     read_sidecar,
     real_enhanced_paths,
@@ -26,8 +27,16 @@ from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import FAILED
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.multimodal import prepare_sequence
-from clinica_gado.sequences import T1W_CE
-from clinica_gado.validation.enhanced_lesions import lesions_key, measure_lesions, read_lesions
+from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W, Roles
+from clinica_gado.sequences import T1W as T1W_INPUT
+from clinica_gado.sequences import T1W_CE, T1W_KINDS, T1W_LOW_DOSE
+from clinica_gado.validation.enhanced_lesions import (
+    healthy_key,
+    lesions_key,
+    measure_lesions,
+    read_healthy,
+    read_lesions,
+)
 from clinica_gado.validation.measures import DIGITS
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import (
@@ -51,14 +60,13 @@ if TYPE_CHECKING:
 
     Images = dict[str, NDArray[np.float32]]
 
-T1W, SYNTHETIC, CE = "t1w", "synthetic", "ce"
-"""The T1w that leads, what the model made, and the real contrast-enhanced one."""
 VERSION = 2
 """Raised with every change of the numbers or of the picture; see `measures.VERSION`."""
 BRIGHTENED = 0.2
 """A voxel was brightened when it gained more than this share of the brain's median before."""
 DEFINITIONS = {
-    "brightened_percent": "share of the brain brightened by more than 20 % of its median before",
+    "brightened_percent": "share of the brain brightened by more than 20 % of its median before: "
+    "in the image that leads, the T1w or the dose that a model takes first",
     "darkened_percent": "share of the brain darkened by more than 20 % of its median before",
     "mean_change_percent": "mean change in the brain, in % of its median before",
     "median_uncertainty_percent": "median in the brain of the standard deviation over the averaged "
@@ -71,10 +79,22 @@ def validation_of(settings: EnhancementSettings) -> ValidationSettings:
     return ValidationSettings(settings.caps, settings.segmentation, settings.tpm, settings.linear)
 
 
+def visit_roles(job: InputJob, settings: EnhancementSettings) -> Roles:
+    """Return the names of the images of a visit; the first T1w that the model takes leads."""
+    names = {T1W_INPUT: T1W, T1W_CE: ROUTINE}
+    names[T1W_LOW_DOSE] = ROUTINE if settings.amplify else LOW_DOSE
+    before, *given = [names[name] for name in job.files if name in T1W_KINDS]
+    return Roles(before, CE, tuple(given))
+
+
 def image_paths(job: InputJob, settings: EnhancementSettings) -> dict[str, Path]:
     """Return the images of a visit on the template grid, by role; a missing one is left out."""
-    paths = paths_of(job, settings)
-    found = {T1W: paths.linear, SYNTHETIC: paths.image}
+    roles = visit_roles(job, settings)
+    inputs = [
+        input_paths(settings.caps, job, name).image for name in job.files if name in T1W_KINDS
+    ]
+    found = dict(zip((roles.before, *roles.given), inputs, strict=True))
+    found[SYNTHETIC] = paths_of(job, settings).image
     if job.reference is not None:
         found[CE] = real_enhanced_paths(settings.caps, job).image
     return {role: path for role, path in found.items() if path.is_file()}
@@ -168,26 +188,29 @@ def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
 
 def _request(job: InputJob, settings: EnhancementSettings) -> dict[str, Any]:
     """Return what the measures and the picture are made of: definitions, and files by checksum."""
-    files, lesions = image_paths(job, settings), lesions_key(job, settings)
+    files = image_paths(job, settings)
+    lesions, healthy = lesions_key(job, settings), healthy_key(job, settings)
     segmented = {role: segmentation_paths(path).sidecar for role, path in files.items()}
     maps = {f"{role}MapsSha256": sha256_of(p) for role, p in segmented.items() if p.is_file()}
     images = {f"{role}Sha256": sha256_of(path) for role, path in files.items()}
-    known = {} if lesions is None else {"LesionsSha256": lesions}
+    # A mask of healthy brain counts where there are lesions.
+    known = {} if lesions is None else {"LesionsSha256": lesions, "HealthySha256": healthy}
     definition = {"Version": VERSION, "EnhancingLabels": list(settings.enhancing_labels)}
     return {"Definition": definition, **images, **maps, **known}
 
 
 def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     """Write the measures and the picture of a visit."""
-    from clinica_gado.report.planes import ENHANCEMENT_ROLES, save_planes
+    from clinica_gado.report.planes import save_planes
 
     paths, files = paths_of(job, settings), image_paths(job, settings)
+    roles = visit_roles(job, settings)
     images = {role: read_volume(path).data for role, path in files.items()}
     brain = read_brain(paths)
     spread = read_volume(paths.uncertainty).data if paths.uncertainty.is_file() else None
     lesions, of_lesions = read_lesions(job, settings), {}
     if lesions is not None:
-        of_lesions = measure_lesions(images, lesions, brain, before=T1W, real=CE)
+        of_lesions = measure_lesions(images, lesions, brain, read_healthy(job, settings))
     content = {
         "Description": "Measures on the images of a visit, on the template grid",
         "Images": {
@@ -196,7 +219,7 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
         **_request(job, settings),
         "Similarity": measure_similarity(images, brain),
         "Contrast": {
-            **measure_change(images, brain, spread),
+            **measure_change(images[roles.before], images[SYNTHETIC], brain, spread),
             **{name: _number(value) for name, value in of_lesions.items()},
         },
         "Flags": [],
@@ -205,7 +228,7 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     contours = {role: maps for role, maps in found.items() if maps is not None}
     save_planes(
         *(images, contours, paths.planes),
-        roles=ENHANCEMENT_ROLES,
+        roles=roles,
         uncertainty=spread,
         made=images[SYNTHETIC] != 0,  # a network that knows the brain alone leaves zeros around
     )
@@ -215,26 +238,36 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
 def measure_similarity(
     images: Images, brain: NDArray[np.bool_]
 ) -> dict[str, dict[str, float | None]]:
-    """Return the likeness of `x` and of the synthetic image to the real one, in the brain.
+    """Return the likeness of every other image to the real one, in the brain.
 
-    Only voxels that all three show count, so that both numbers are of the same voxels.
+    Only voxels that all of them show count, so that the numbers are of the same voxels.
     """
     if CE not in images:
         return {}
     mask = brain.copy()
     for image in images.values():
         mask &= image > 0
-    rows = {role: similarity_row(images[role], images[CE], mask) for role in (T1W, SYNTHETIC)}
+    others = [role for role in images if role != CE]
+    rows = {role: similarity_row(images[role], images[CE], mask) for role in others}
     return {role: {name: _number(row[name]) for name in row} for role, row in rows.items()}
 
 
 def measure_change(
-    images: Images, brain: NDArray[np.bool_], spread: NDArray[np.float32] | None
+    leading: NDArray[np.float32],
+    synthetic: NDArray[np.float32],
+    brain: NDArray[np.bool_],
+    spread: NDArray[np.float32] | None,
 ) -> dict[str, float | None]:
-    """Return the columns of `DEFINITIONS`; the last one only where there is a spread."""
-    before = images[T1W][brain]
+    """Return the columns of `DEFINITIONS`; the last one only where there is a spread.
+
+    Parameters
+    ----------
+    leading, synthetic : the first image that the model takes, whose scale the synthetic one has.
+    spread : standard deviation of the synthetic image; all arrays (X, Y, Z).
+    """
+    before = leading[brain]
     median = float(np.median(before)) if before.size else math.nan
-    change = (images[SYNTHETIC][brain] - before) / median
+    change = (synthetic[brain] - before) / median
     numbers = {
         "brightened_percent": 100 * float((change > BRIGHTENED).mean()),
         "darkened_percent": 100 * float((change < -BRIGHTENED).mean()),

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import Visit, parse_name
 from clinica_gado.caps import ENHANCEMENT, REMOVAL, read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
+from clinica_gado.evaluation.paired_measures import compare_measures
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.tables import save_table, table1, table2
 from clinica_gado.evaluation.tissue import (
@@ -24,12 +25,15 @@ from clinica_gado.evaluation.tissue import (
     volume_differences,
 )
 from clinica_gado.files import read_table, write_tsv
+from clinica_gado.roles import ENHANCEMENT_ROLES
 
 logger = logging.getLogger(__name__)
 
 IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
-VOLUME_COLUMNS = [*IDS, "image", "engine", *VOLUMES, "flags"]
+DESC = "desc"
+SYNTHESISED = "SynthCE"
+"""Column of t1-virtual-enhance that says what was made, `SynthCE` or `Amplified`."""
 QUALITIES = "qualities.tsv"
 """The table of qualities that the comparisons were made by, kept so that they can be made anew."""
 MAX_NAMED = 10
@@ -51,11 +55,14 @@ def collect(caps: Path, pipeline_folder: str = REMOVAL) -> Measures:
 
     Parameters
     ----------
-    pipeline_folder : of the pipeline in each visit.
+    pipeline_folder : of the pipeline in each visit. The rows of t1-virtual-enhance have a column
+        more, `DESC`: a visit may be both synthesised and amplified.
     """
+    keys = [*IDS, DESC] if pipeline_folder == ENHANCEMENT else IDS
     volumes, similarity, contrast = [], [], []
-    for visit, folder, measures in _measured_visits(caps, pipeline_folder):
-        ids = dict(zip(IDS, visit, strict=True))
+    for path, measures in _find_measures(caps, pipeline_folder, by_description=DESC in keys):
+        folder, visit = path.parent, (path.parts[-4], path.parts[-3], _description_of(path))
+        ids = dict(zip(keys, visit, strict=False))
         flags = "; ".join(measures["Flags"])
         contrast.append({**ids, **measures["Contrast"], "flags": flags})
         similarity += [
@@ -65,22 +72,28 @@ def collect(caps: Path, pipeline_folder: str = REMOVAL) -> Measures:
             {**ids, "image": role, **row} for role, row in _volumes(folder, measures["Images"])
         ]
     return Measures(
-        pd.DataFrame(volumes, columns=VOLUME_COLUMNS),
-        pd.DataFrame(similarity, columns=None if similarity else [*IDS, "image"]),
-        pd.DataFrame(contrast, columns=None if contrast else [*IDS, "flags"]),
+        pd.DataFrame(volumes, columns=[*keys, "image", "engine", *VOLUMES, "flags"]),
+        pd.DataFrame(similarity, columns=None if similarity else [*keys, "image"]),
+        pd.DataFrame(contrast, columns=None if contrast else [*keys, "flags"]),
     )
 
 
-def _measured_visits(
-    caps: Path, pipeline_folder: str
-) -> Iterable[tuple[Visit, Path, Mapping[str, Any]]]:
+def _find_measures(
+    caps: Path, pipeline_folder: str, *, by_description: bool
+) -> Iterable[tuple[Path, Mapping[str, Any]]]:
     for folder in sorted(caps.glob(f"subjects/sub-*/ses-*/{pipeline_folder}")):
-        visit = Visit(folder.parent.parent.name, folder.parent.name)
         # Another choice of inputs may have left two in one visit: the later one is meant.
         found = sorted(folder.glob("*_measures.json"), key=lambda path: path.stat().st_mtime)
-        measures = read_sidecar(found[-1]) if found else None
-        if measures is not None:
-            yield visit, folder, measures
+        latest = {_description_of(path) if by_description else "": path for path in found}
+        for _, path in sorted(latest.items()):
+            measures = read_sidecar(path)
+            if measures is not None:
+                yield path, measures
+
+
+def _description_of(path: Path) -> str:
+    """Return the entity `desc` of the image that was measured."""
+    return parse_name(path.name).entities.get(DESC, "")
 
 
 def _volumes(folder: Path, images: Mapping[str, str]) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -138,10 +151,30 @@ def write_tables(
     return measures
 
 
-def write_enhancement_tables(caps: Path, folder: Path) -> Measures:
-    """Write the measures of t1-virtual-enhance in a CAPS dataset into a folder."""
+def write_enhancement_tables(
+    caps: Path, folder: Path, exclude: AbstractSet[Visit] = frozenset(), m: int | None = None
+) -> Measures:
+    """Write the measures of t1-virtual-enhance in a CAPS dataset, and their tests, into a folder.
+
+    Tissue volumes are compared as in `write_tables`: those of the T1w without contrast and of the
+    image synthesised with those of the real contrast-enhanced one. An amplified image has none.
+
+    Parameters
+    ----------
+    exclude, m : see `write_tables`; `m` is that of every family of tests.
+    """
     measures = collect(caps, ENHANCEMENT)
-    for name, table in vars(measures).items():
+    volumes = measures.volumes[measures.volumes[DESC] == SYNTHESISED]
+    differences = volume_differences(volumes, None, exclude, ENHANCEMENT_ROLES)
+    tables = {
+        **vars(measures),
+        "differences": differences,
+        "left_out": left_out(volumes, None, exclude, ENHANCEMENT_ROLES),
+        "tests": test_differences(differences, m, roles=ENHANCEMENT_ROLES),
+        "agreement": agreement(differences, ENHANCEMENT_ROLES),
+        "paired_tests": compare_measures(measures.similarity, measures.contrast, exclude, m),
+    }
+    for name, table in tables.items():
         write_tsv(folder / f"{name}.tsv", table)
     return measures
 

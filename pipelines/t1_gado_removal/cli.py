@@ -13,6 +13,7 @@ from clinica_gado.pipelines.shared_cli import (
     FILE,
     clinica_options,
     declare,
+    native_space_option,
     network_options,
     preprocessing_options,
     validation_options,
@@ -36,7 +37,7 @@ from clinica_gado.pipelines.shared_cli import (
 @declare("--pairs-tsv", type=FILE, help="Real non-enhanced T1w found in other sessions.")
 @network_options("none", "Bundle to apply.", "Mirrored copies to average.")
 @preprocessing_options
-@declare("--native-space", is_flag=True, help="Also write the result on the grid of the source.")
+@native_space_option
 @cli_param.option.overwrite_outputs
 @validation_options
 @declare("--quality-tsv", type=FILE, help="Test set of each visit, e.g. quality good or low.")

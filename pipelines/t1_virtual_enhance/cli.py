@@ -13,6 +13,7 @@ from clinica_gado.pipelines.shared_cli import (
     FILE,
     clinica_options,
     declare,
+    native_space_option,
     network_options,
     preprocessing_options,
     validation_options,
@@ -55,6 +56,7 @@ from clinica_gado.pipelines.shared_cli import (
     help="With --amplify: amplify so many times, each time what the last one made.",
 )
 @preprocessing_options
+@native_space_option
 @cli_param.option.overwrite_outputs
 @validation_options
 @declare(
@@ -70,6 +72,12 @@ from clinica_gado.pipelines.shared_cli import (
     multiple=True,
     default=(3, 4),
     help="Label of enhancing lesion; repeatable.",
+)
+@declare(
+    "--healthy",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    show_default="white matter",
+    help="Healthy brain on the T1w that lesions are compared with: sub-X/ses-Y/anat/*_mask.nii.gz.",
 )
 @clinica_options
 def cli(**options: Any) -> None:

@@ -44,7 +44,7 @@ def read_settings(text: str) -> EnhancementSettings:
     """Return the settings that `write_settings` wrote."""
     content: dict[str, Any] = json.loads(text)
     content["bids"], content["caps"] = Path(content["bids"]), Path(content["caps"])
-    for key in ("tpm", "lesions"):
+    for key in ("tpm", "lesions", "healthy"):
         content[key] = Path(content[key]) if content[key] else None
     content["enhancing_labels"] = tuple(content["enhancing_labels"])
     return EnhancementSettings(linear=read_linear(content.pop("linear")), **content)

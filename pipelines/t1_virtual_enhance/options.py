@@ -31,9 +31,11 @@ def read_options(options: dict[str, Any]) -> tuple[EnhancementSettings, Enhancem
         read_marks(lesions)  # a fault ends the run before any work
     settings = EnhancementSettings(
         **read_settings_options(options),
+        native_space=options["native_space"],
         amplify=options["amplify"],
         repeat=options["repeat"],
         lesions=lesions,
+        healthy=read_path(options["healthy"]),
         enhancing_labels=tuple(options["enhancing_labels"]),
     )
     run_options = EnhancementRunOptions(

@@ -52,7 +52,7 @@ def test_each_visit_has_a_chain_of_its_own(bids, tmp_path):
 def test_settings_cross_as_text(path):
     settings = EnhancementSettings(
         *(Path("b"), Path("c")), model="m", amplify=True, repeat=3, tpm=path, lesions=path,
-        enhancing_labels=(1, 2),
+        enhancing_labels=(1, 2), healthy=path, native_space=True,
         linear=LinearOptions(template=path),
     )  # fmt: skip
     assert read_settings(write_settings(settings)) == settings

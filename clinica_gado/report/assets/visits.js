@@ -153,11 +153,12 @@ function allMeasures(visit) {
   const lines = [];
   for (const row of [...visit.similarity, ...visit.contrast]) {
     for (const [name, value] of Object.entries(row)) {
-      if (typeof value === "number") lines.push({ image: row.image || "", measure: name, value });
+      const image = DATA.images[row.image] || row.image || "";
+      if (typeof value === "number") lines.push({ image, ...(row.desc && { made: row.desc }), measure: name, value });
     }
   }
   if (!lines.length) return null;
-  return make("details", {}, make("summary", {}, `${lines.length} more measures`), measuresTable("image", lines, ["image", "measure", "value"]));
+  return make("details", {}, make("summary", {}, `${lines.length} more measures`), measuresTable("image", lines, Object.keys(lines[0])));
 }
 
 function cardOf(visit) {
@@ -167,7 +168,7 @@ function cardOf(visit) {
     make("span", { class: "symbol", title: KINDS.get(doubt.kind).title }, KINDS.get(doubt.kind).symbol), ` ${doubt.text}`));
   const facts = make("div", { class: "facts-of-visit" },
     doubts.length ? make("ul", { class: "reasons" }, ...doubts) : make("p", { class: "quiet" }, "No remarks."),
-    measuresTable("Volume, cm³", visit.volumes, ["image", "gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]),
+    measuresTable("Volume, cm³", visit.volumes, ["image", ...(visit.volumes.some((row) => row.desc) ? ["desc"] : []), "gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]),
     allMeasures(visit),
     reviewForm(visit, () => refreshRow(visit)));
   fillViewer(viewer, visit);

@@ -45,6 +45,13 @@ def test_defaults_become_settings(tmp_path):
     assert (options.segmentation, options.assume_plain) == ("auto", False)
 
 
+def test_outputs_and_masks_asked_for_become_settings(tmp_path):
+    plain, _ = read(tmp_path)
+    assert (plain.native_space, plain.healthy) == (False, None)
+    asked, _ = read(tmp_path, "--native-space", "--healthy", str(tmp_path))
+    assert (asked.native_space, asked.healthy) == (True, tmp_path)
+
+
 def test_repeating_needs_amplifying(tmp_path):
     settings, _ = read(tmp_path, "--amplify", "--repeat", "3")
     assert (settings.amplify, settings.repeat) == (True, 3)

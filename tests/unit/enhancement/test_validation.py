@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
-from clinica_gado.caps import ENHANCEMENT, qc_folder, read_sidecar, real_enhanced_paths
+from clinica_gado.caps import (
+    ENHANCEMENT,
+    qc_folder,
+    read_sidecar,
+    real_enhanced_paths,
+    segmentation_paths,
+)
+from clinica_gado.commands.report import cli as report_command
 from clinica_gado.errors import GadoError
 from clinica_gado.evaluation import lesion_contrast as lesion_contrast_module
 from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
@@ -19,14 +28,14 @@ from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.report.build import write_report
+from clinica_gado.report.pages import export_pages
 from clinica_gado.report.planes import layout_of
+from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
 from clinica_gado.segmentation.segmenter import TissueMaps
 from clinica_gado.validation import enhanced_lesions, enhancement
 from clinica_gado.validation.enhanced_lesions import lesions_key, measure_lesions, read_lesions
 from clinica_gado.validation.enhancement import (
-    CE,
-    SYNTHETIC,
-    T1W,
+    image_paths,
     is_validated,
     known_end,
     measure_change,
@@ -34,7 +43,7 @@ from clinica_gado.validation.enhancement import (
     validate_visit,
 )
 from clinica_gado.validation.tables import collect, write_enhancement_tables
-from clinica_gado.virtual_enhancement import PIPELINE, paths_of, synthesise
+from clinica_gado.virtual_enhancement import PIPELINE, paths_of, read_brain, synthesise
 
 SHAPE = (20, 20, 20)
 BRAIN = np.sqrt(((np.indices(SHAPE) - 9.5) ** 2).sum(axis=0)) < 8
@@ -66,7 +75,7 @@ def test_a_change_is_measured_in_shares_of_the_median_before():
     after = before.copy()
     after[BRAIN & (np.indices(SHAPE)[0] < 10)] = 150
     spread = np.full(SHAPE, 7, np.float32)
-    found = measure_change({T1W: before, SYNTHETIC: after}, BRAIN, spread)
+    found = measure_change(before, after, BRAIN, spread)
     assert found == {
         "brightened_percent": pytest.approx(50),
         "darkened_percent": 0,
@@ -84,7 +93,7 @@ def test_lesions_are_measured_in_every_image(monkeypatch):
     monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
     monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
     lesions = Lesions(labels > 0, labels == 4)
-    found = measure_lesions(given, lesions, BRAIN, T1W, CE)
+    found = measure_lesions(given, lesions, BRAIN)
     assert found["enhancing_lesion_cm3"] == pytest.approx(0.064)
     healthy = healthy_white_matter(white > 0, labels > 0, (1, 1, 1))
     for role in (SYNTHETIC, CE):
@@ -99,8 +108,26 @@ def test_lesions_are_measured_in_every_image(monkeypatch):
     assert found["p3_tumour_psnr_db_synthetic"] > found["p3_tumour_psnr_db_t1w"]
     assert "p3_tumour_psnr_db_ce" not in found
     none = np.zeros(SHAPE, dtype=bool)
-    alone = measure_lesions(given, Lesions(labels > 0, none), BRAIN, T1W, CE)
+    alone = measure_lesions(given, Lesions(labels > 0, none), BRAIN)
     assert alone == {"enhancing_lesion_cm3": 0}
+
+
+def test_enhancement_is_that_over_the_t1w_without_contrast_alone(monkeypatch):
+    given, inside = images(), np.zeros(SHAPE, bool)
+    inside[8:12, 8:12, 8:12] = True
+    white = (BRAIN & (np.indices(SHAPE).max(axis=0) < 7)).astype(np.float32)
+    priors = TissueMaps(white, white, white)
+    monkeypatch.setattr(enhanced_lesions, "load_tissue_priors", lambda: priors)
+    monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
+    lesions = Lesions(inside, inside)
+    low = np.where(inside, 1.3 * given[T1W], given[T1W])
+    found = measure_lesions({**given, LOW_DOSE: 5 * low}, lesions, BRAIN)
+    assert found["cep_percent_lowdose"] == pytest.approx(30, rel=1e-3)
+    assert found["lbr_t1w"] < found["lbr_lowdose"] < found["lbr_ce"]
+    alone = measure_lesions({LOW_DOSE: low, SYNTHETIC: given[SYNTHETIC]}, lesions, BRAIN)
+    assert alone["cnr_synthetic"] == found["cnr_synthetic"]
+    assert np.isnan(alone["cep_percent_synthetic"])
+    assert np.isnan(alone["cep_percent_lowdose"])
 
 
 def test_lesions_without_healthy_white_matter_are_compared_with_the_real_image(monkeypatch):
@@ -110,11 +137,11 @@ def test_lesions_without_healthy_white_matter_are_compared_with_the_real_image(m
     monkeypatch.setattr(
         enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(none, none, none)
     )
-    found = measure_lesions(given, Lesions(inside, inside), BRAIN, T1W, CE)
+    found = measure_lesions(given, Lesions(inside, inside), BRAIN)
     assert "cnr_synthetic" not in found
     assert found["p2_tumour_l2_e4_synthetic"] < found["p2_tumour_l2_e4_t1w"]
     del given[CE]
-    found = measure_lesions(given, Lesions(inside, inside), BRAIN, T1W, CE)
+    found = measure_lesions(given, Lesions(inside, inside), BRAIN)
     assert found == {"enhancing_lesion_cm3": 0.064}
 
 
@@ -170,6 +197,65 @@ def test_labels_drawn_later_are_measured_later(visit, settings, monkeypatch):
     assert measured["enhancing_lesion_cm3"] == 0.008
     assert is_validated(job, settings)
     assert not is_validated(job, replace(settings, enhancing_labels=(1,)))
+
+
+def test_a_mask_of_healthy_brain_takes_the_place_of_white_matter(visit, settings, monkeypatch):
+    job, _ = visit
+    grid = replace(enhanced_lesions.CROP_GRID, shape=(16, 16, 16), origin=(0, 0, 0))
+    monkeypatch.setattr(enhanced_lesions, "CROP_GRID", grid)
+    moved = {"dseg": np.zeros(grid.shape, np.int16), "mask": np.zeros(grid.shape, np.int16)}
+    moved["dseg"][7:9, 7:9, 7:9] = 3
+    moved["mask"][6:12, 4:7, 4:8] = 1
+    monkeypatch.setattr(enhanced_lesions, "read_itk_affine", lambda path: np.eye(4))
+    monkeypatch.setattr(
+        enhanced_lesions,
+        "move_labels",
+        lambda path, matrix: moved["mask" if "_mask" in path.name else "dseg"],
+    )
+    white = np.ones(grid.shape, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(white, white, white)
+    )
+    monkeypatch.setattr(lesion_contrast_module, "HEALTHY_DISTANCE_MM", 2.0)
+    healthy = settings.bids.parent / "healthy"
+    for folder, suffix in ((settings.bids / "derivatives/lesions", "dseg"), (healthy, "mask")):
+        anat = folder / "sub-01/ses-M000/anat"
+        anat.mkdir(parents=True)
+        (anat / f"sub-01_{suffix}.nii.gz").write_bytes(suffix.encode())
+    wanted = replace(settings, healthy=healthy)
+    validate_visit(job, settings)
+    by_rule = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    assert not is_validated(job, wanted)
+    validate_visit(job, wanted)
+    by_mask = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    t1w = read_volume(paths_of(job, settings).linear).data
+    inside = (moved["mask"] > 0) & read_brain(paths_of(job, settings))
+    lesion = t1w[7:9, 7:9, 7:9].mean(dtype=float)
+    assert by_mask["lbr_t1w"] == pytest.approx(lesion / t1w[inside].mean(dtype=float), abs=1e-5)
+    assert by_mask["lbr_t1w"] != by_rule["lbr_t1w"]
+    assert is_validated(job, wanted)
+    assert not is_validated(job, settings)
+    next(healthy.rglob("*_mask.nii.gz")).write_bytes(b"drawn anew")
+    assert not is_validated(job, wanted)
+
+
+def test_where_masks_are_asked_for_a_visit_without_one_has_no_contrast(
+    visit, settings, monkeypatch, caplog, tmp_path
+):
+    job, _ = visit
+    grid = replace(enhanced_lesions.CROP_GRID, shape=(16, 16, 16))
+    monkeypatch.setattr(enhanced_lesions, "CROP_GRID", grid)
+    lesion = np.zeros(grid.shape, bool)
+    lesion[7:9, 7:9, 7:9] = True
+    monkeypatch.setattr(enhancement, "lesions_key", lambda job, settings: "known")
+    monkeypatch.setattr(enhancement, "read_lesions", lambda job, settings: Lesions(lesion, lesion))
+    wanted = replace(settings, healthy=tmp_path)
+    validate_visit(job, wanted)
+    measured = read_sidecar(paths_of(job, wanted).measures)["Contrast"]
+    assert "p3_tumour_psnr_db_synthetic" in measured
+    assert "cnr_synthetic" not in measured
+    assert "no mask" in caplog.text
+    assert is_validated(job, wanted)
 
 
 @pytest.fixture
@@ -253,6 +339,124 @@ def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypat
         validate_visit(job, wanted)
     assert len(seen) == 3
     assert is_validated(job, settings)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "amplify", "roles"),
+    [
+        (("T1w", "T1w-lowdose"), False, [T1W, LOW_DOSE, SYNTHETIC, CE]),
+        (("T1w", "T1w-lowdose"), True, [T1W, ROUTINE, SYNTHETIC]),
+        (("T1w-lowdose", "T2w"), False, [LOW_DOSE, SYNTHETIC, CE]),
+        (("T1w-lowdose", "T1w"), False, [LOW_DOSE, T1W, SYNTHETIC, CE]),
+    ],
+)
+def test_images_are_named_by_what_they_are(
+    inputs, amplify, roles, make_job, make_bundle, use, settings
+):
+    use(make_bundle(*inputs))
+    wanted = replace(settings, amplify=amplify)
+    job = make_job(*inputs, amplify=amplify, with_reference=not amplify)
+    synthesise(job, wanted)
+    validate_visit(job, wanted)
+    measured = read_sidecar(paths_of(job, wanted).measures)
+    assert list(measured["Images"]) == list(image_paths(job, wanted)) == roles
+    compared = [] if amplify else [role for role in roles if role != CE]
+    assert list(measured["Similarity"]) == compared
+    shown = json.loads(layout_of(paths_of(job, wanted).planes).read_text())["rows"]
+    assert shown == [*roles, "change", "uncertainty"]
+
+
+def test_what_was_amplified_stands_beside_what_was_synthesised(
+    make_job, make_bundle, use, settings
+):
+    inputs = ("T1w", "T1w-lowdose")
+    use(make_bundle(*inputs))
+    amplified = replace(settings, amplify=True)
+    for wanted in (amplified, settings):
+        job = make_job(*inputs, amplify=wanted.amplify, with_reference=not wanted.amplify)
+        synthesise(job, wanted)
+        validate_visit(job, wanted)
+    folder = qc_folder(settings.caps, PIPELINE)
+    write_enhancement_tables(settings.caps, folder)
+    contrast = pd.read_csv(folder / "contrast.tsv", sep="\t")
+    assert list(contrast.desc) == ["Amplified", "SynthCE"]
+    similarity = pd.read_csv(folder / "similarity.tsv", sep="\t")
+    assert set(similarity.desc) == {"SynthCE"}
+    write_report(settings.caps, PIPELINE)
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    brightened = [row for row in content["contrast"] if row["column"] == "brightened_percent"]
+    assert [(row["desc"], row["n"]) for row in brightened] == [("Amplified", 1), ("SynthCE", 1)]
+    (visit,) = content["visits"]
+    assert None not in visit["columns"][-2:]
+
+
+@pytest.fixture
+def measured_caps(tmp_path):
+    """Return a CAPS dataset of four visits with measures, also of lesions and of tissue."""
+    caps = tmp_path / "caps"
+    for n in range(4):
+        ids = f"sub-{n:02d}_ses-M000"
+        folder = caps / f"subjects/sub-{n:02d}/ses-M000/{ENHANCEMENT}"
+        for desc in ("SynthCE", "Amplified"):
+            names = {role: f"{ids}_desc-{role}_T1w.nii.gz" for role in (T1W, CE)}
+            names[SYNTHETIC] = f"{ids}_desc-{desc}_T1w.nii.gz"
+            for place, name in enumerate(names.values()):
+                volumes = {"gm_cm3": 600.0 + n * place, "wm_cm3": 500.0, "csf_cm3": 300.0 + place}
+                sidecar = {"Engine": "builtin", "VolumesCm3": volumes}
+                write_json(segmentation_paths(folder / name).sidecar, sidecar)
+            content = {
+                "Images": names,
+                "Similarity": {
+                    role: {"psnr_db_as_is": 20.0 + gain + n**2 * gain}
+                    for role, gain in ((T1W, 0.0), (SYNTHETIC, 1.5))
+                    if desc == "SynthCE"
+                },
+                "Contrast": {"cnr_t1w": 1.0 + n, "cnr_synthetic": 9.0 + n**2},
+                "Flags": [],
+            }
+            write_json(folder / f"{ids}_desc-{desc}_measures.json", content)
+    return caps
+
+
+def test_synthetic_images_are_tested_against_the_others(measured_caps):
+    folder = qc_folder(measured_caps, PIPELINE)
+    write_enhancement_tables(measured_caps, folder)
+    differences = pd.read_csv(folder / "differences.tsv", sep="\t")
+    assert len(differences) == 4 * 3
+    assert {"t1w_cm3", "synthetic_signed_cm3", "ce_normalised_cm3"} <= set(differences)
+    tests = pd.read_csv(folder / "tests.tsv", sep="\t")
+    assert list(tests.tissue) == ["gm", "wm", "csf"]
+    assert set(tests.m) == {3}
+    nearer = differences.t1w_cm3.mean() - differences.synthetic_cm3.mean()
+    assert tests.mean_difference_cm3.mean() == pytest.approx(nearer, abs=1e-3)
+    paired = pd.read_csv(folder / "paired_tests.tsv", sep="\t")
+    assert list(zip(paired.desc, paired.measure, paired.n, strict=True)) == [
+        ("Amplified", "cnr", 4),
+        ("SynthCE", "psnr_db_as_is", 4),
+        ("SynthCE", "cnr", 4),
+    ]
+    report = write_report(measured_caps, PIPELINE).read_text(encoding="utf-8")
+    assert "Likeness · synthesised" in report
+    assert "Contrast of lesions · amplified" in report
+    assert "builtin" not in report.split('<h2 id="volumes-title"')[1].split("<section")[0]
+    assert report.count("<svg") == 6
+    (folder / "reviews.tsv").write_text(
+        "participant_id\tsession_id\tdecision\nsub-01\tses-M000\treject\n", encoding="utf-8"
+    )
+    anew = ["--reviews", str(folder / "reviews.tsv"), "--exclude", "--tests-in-family", "5"]
+    arguments = [str(measured_caps), "--pipeline", PIPELINE, *anew]
+    assert CliRunner().invoke(report_command, arguments).exit_code == 0
+    excluded = pd.read_csv(folder / "left_out.tsv", sep="\t")
+    assert list(excluded.participant_id) == ["sub-01"]
+    for name in ("tests", "paired_tests"):
+        table = pd.read_csv(folder / f"{name}.tsv", sep="\t")
+        assert (set(table.n), set(table.m)) == ({3}, {5})
+    refused = CliRunner().invoke(
+        report_command, [*arguments, "--quality-tsv", str(folder / "reviews.tsv")]
+    )
+    assert (refused.exit_code, "--quality-tsv is of the tests of" in refused.output) == (2, True)
+    pages = export_pages(measured_caps, PIPELINE, folder / "pages", "png")
+    assert len(pages) == 2
 
 
 def test_tables_and_report_gather_the_visits(visit, make_job, settings):

@@ -15,7 +15,8 @@ from clinica_gado.files import sha256_of
 from clinica_gado.outcomes import ALREADY_DONE, FAILED
 from clinica_gado.preprocessing import multimodal
 from clinica_gado.preprocessing.brain import BrainMask
-from clinica_gado.preprocessing.images import read_volume
+from clinica_gado.preprocessing.images import read_volume, save_volume
+from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.virtual_enhancement import (
     is_done,
     known_outcome,
@@ -53,6 +54,33 @@ def test_the_image_its_uncertainty_and_its_sidecar_are_written(
     assert sidecar["Inputs"] == {"T1w": "given", "FLAIR": "given"}
     assert sidecar["Limits"] == ["knows nothing"]
     assert (sidecar["Runs"], sidecar["ModelSha256"]) == (2, bundle.sha256)
+
+
+def test_the_image_comes_in_native_space_too_when_asked_for(
+    make_job, make_bundle, use, settings, monkeypatch
+):
+    bundle, job = make_bundle("T1w", "FLAIR"), make_job("T1w", "FLAIR")
+    use(bundle)
+    synthesise(job, settings)
+    paths = paths_of(job, settings)
+    assert not paths.native.exists()
+    wanted = replace(settings, native_space=True)
+    assert is_done(job, settings, bundle.sha256)
+    assert not is_done(job, wanted, bundle.sha256)
+    prepared = read_volume(paths.linear)
+    save_volume(prepared, job.source)
+    monkeypatch.setattr(LinearOptions, "correct_bias", lambda self, image: image)
+    monkeypatch.setattr(virtual_enhancement, "read_itk_affine", lambda path: np.eye(4))
+    again = replace(wanted, overwrite=True)
+    synthesise(job, again)
+    made, native = read_volume(paths.image).data, read_volume(paths.native).data
+    np.testing.assert_allclose(native, made, atol=1e-2)
+    assert not native[~read_brain(paths)].any()
+    assert read_sidecar(paths.native_sidecar)["SpatialReference"] == "orig"
+    assert paths.native.name == "sub-01_ses-M000_space-T1w_desc-SynthCE_T1w.nii.gz"
+    assert is_done(job, wanted, bundle.sha256)
+    paths.native.unlink()
+    assert not is_done(job, wanted, bundle.sha256)
 
 
 def test_zeros_for_a_missing_image_are_recorded_and_doubted(make_job, make_bundle, use, settings):

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from clinica_gado.evaluation import statistics
-from clinica_gado.evaluation.statistics import COLUMNS, bonferroni, paired_t_test, wilcoxon_test
+from clinica_gado.evaluation.statistics import (
+    bonferroni,
+    columns_of_tests,
+    paired_t_test,
+    wilcoxon_test,
+)
 
 
 def differences(ce, synthetic, test_set="all", engine="spm"):
@@ -110,7 +115,7 @@ def test_beyond_fifty_differences_the_approximation_is_named():
 def test_too_few_visits_give_nan_and_a_reason(n, words):
     table = statistics.test_differences(differences([5.0] * n, [3.0] * n), test_sets=["all"])
     assert len(table) == 3
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == columns_of_tests()
     assert table.note.str.contains(words).all()
     assert table[["t", "p", "p_bonferroni", "ci_low_cm3", "d_z", "wilcoxon_p"]].isna().all(None)
     assert table.df.isna().all()

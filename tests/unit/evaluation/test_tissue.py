@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clinica_gado.errors import SelectionError
 from clinica_gado.evaluation.tissue import (
-    COLUMNS,
     UNRATED,
+    difference_columns,
     find_test_sets,
     left_out,
     planned_sets,
@@ -45,7 +45,7 @@ def one(table, participant, tissue):
 
 def test_differences_are_tiv_normalised_and_scaled_by_the_mean_tiv_of_the_nce_images(volumes):
     table = volume_differences(volumes)
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == difference_columns()
     assert set(table.mean_tiv_cm3) == {1350.0}  # (1500 + 1200) / 2
     first = one(table, "sub-01", "gm")
     # 700/1500 - 600/1500 = 1/15, 630/1500 - 600/1500 = 1/50; times 1350 = 90 and 27.
@@ -126,7 +126,7 @@ def test_numbers_read_as_text_are_numbers(volumes):
 
 def test_no_visit_gives_an_empty_table_with_all_columns(volumes):
     empty = volume_differences(volumes.iloc[:0])
-    assert (list(empty.columns), len(empty)) == (COLUMNS, 0)
+    assert (list(empty.columns), len(empty)) == (difference_columns(), 0)
     only_ce = volumes[volumes.image == "ce"]
     assert volume_differences(only_ce).empty
     assert len(left_out(only_ce)) == 2

@@ -164,6 +164,35 @@ def test_folds_are_averaged_and_their_spread_given(make_bundle, head) -> None:
     np.testing.assert_allclose(together.spread, np.std(alone, axis=0, ddof=1), atol=1e-2)
 
 
+@pytest.mark.parametrize("output", ["image", "change"])
+def test_there_is_no_spread_where_the_image_is_not_what_the_runs_said(
+    make_bundle, brain, head, output
+) -> None:
+    predictor = Predictor(make_bundle(n_folds=2, output=output), device="cpu", precision="fp32")
+    around = predictor.predict([brain])
+    assert (around.spread[brain == 0] == 0).all()
+    assert (around.spread[brain != 0] > 0).mean() > 0.9
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[3:9] = True
+    masked = predictor.predict([head], mask=mask)
+    assert (masked.spread[~mask] == 0).all()
+    assert (masked.spread[mask] > 0).mean() > 0.9
+
+
+def test_a_network_that_knows_the_brain_alone_is_sure_of_nothing_around_it(
+    make_bundle, head, brain
+) -> None:
+    bundle = make_bundle(n_folds=2, output="image")
+    rule = {"rule": "zscore", "low": -3.0, "high": 3.0}
+    bundle = replace(bundle, card=replace(bundle.card, normalisation=rule))
+    predictor = Predictor(bundle, device="cpu", precision="fp32")
+    assert predictor.brain_only
+    found = predictor.predict([head], region=brain != 0)
+    assert (found.array[brain == 0] == 0).all()
+    assert (found.spread[brain == 0] == 0).all()
+    assert (found.spread[brain != 0] > 0).mean() > 0.9
+
+
 def test_five_folds_of_eight_mirrors_are_forty_runs(make_bundle, head, answers) -> None:
     calls = []
 

@@ -17,6 +17,7 @@ from clinica_gado.preprocessing.linear import (
     crop,
     read_itk_affine,
     resample,
+    synthetic_in_native_space,
 )
 from clinica_gado.preprocessing.t1_linear import save_affine
 
@@ -84,6 +85,28 @@ def test_a_change_travels_to_native_space_by_the_inverse_affine():
     error = np.abs(back.data[core] - native.data[core]).max()
     assert error < 0.1 * np.ptp(native.data)
     assert np.corrcoef(back.data[core].ravel(), native.data[core].ravel())[0, 1] > 0.99
+
+
+def test_what_was_made_in_the_brain_alone_is_zero_around_it_in_native_space_too():
+    axis = np.arange(24, dtype=np.float32)
+    native = Volume(np.full((24, 24, 24), 100, np.float32), np.eye(4))
+    native.data[0] = 0
+    matrix = np.eye(4)
+    matrix[0, 3] = 2  # the template's voxel x lies at x + 2 of the native image
+    before = Volume(native.data.copy(), np.eye(4))
+    made = np.zeros(native.data.shape, dtype=bool)
+    made[6:16, 6:16, 6:16] = True
+    after = Volume(np.where(made, 150, 0).astype(np.float32), np.eye(4))
+    found = synthetic_in_native_space(before, after, matrix, native, made).data
+    inside = (axis > 8) & (axis < 17)
+    np.testing.assert_allclose(found[inside, 10, 10], 150, rtol=1e-4)
+    assert not found[(axis < 8) | (axis > 17), 10, 10].any()
+    everywhere = Volume(before.data + 50, np.eye(4))
+    whole = synthetic_in_native_space(before, everywhere, matrix, native).data
+    assert not whole[0].any()
+    assert whole[12, 2, 2] == pytest.approx(150)
+    darker = Volume(before.data - 500, np.eye(4))
+    assert synthetic_in_native_space(before, darker, matrix, native).data.min() == 0
 
 
 def test_padding_below_zero_does_not_stop_the_bias_correction():

@@ -11,15 +11,10 @@ from PIL import Image
 
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.templates import template_brain
-from clinica_gado.report.planes import (
-    ENHANCEMENT_ROLES,
-    LARGEST,
-    USUAL,
-    layout_of,
-    save_planes,
-)
+from clinica_gado.report.planes import LARGEST, USUAL, layout_of, save_planes
 from clinica_gado.report.scale import brain_median, white_level
 from clinica_gado.report.slices import slice_of, slices_of_change, usual_slices
+from clinica_gado.roles import ENHANCEMENT_ROLES, Roles
 from clinica_gado.segmentation.segmenter import TissueMaps
 
 SHAPE = (20, 24, 22)
@@ -99,6 +94,20 @@ def test_all_images_are_on_one_scale(image: np.ndarray, tmp_path: Path) -> None:
     ce, synthetic, nce = (row[:22, :24].mean() for row in rows[:3])
     assert synthetic == pytest.approx(ce / 2, rel=0.05)
     assert nce == pytest.approx(synthetic, rel=0.05)
+
+
+def test_a_dose_that_was_given_is_shown_on_the_scale_of_the_synthetic_image(
+    image: np.ndarray, tmp_path: Path
+) -> None:
+    images = {"t1w": image, "lowdose": image * 30, "synthetic": image * 1.2}
+    path = tmp_path / "a_planes.webp"
+    save_planes(images, None, path, roles=Roles("t1w", "ce", ("lowdose",)))
+    pixels, layout = read(path)
+    assert layout["rows"] == ["t1w", "lowdose", "synthetic", "change"]
+    rows = pixels[..., 0].reshape(4, layout["row_height"], -1)
+    before, given, synthetic = (row[:22, :24].mean() for row in rows[:3])
+    assert given == pytest.approx(synthetic, rel=0.05)
+    assert given > 1.1 * before
 
 
 def test_outlines_are_transparent_but_for_the_line(image: np.ndarray, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from clinica_gado.bids import INPUT_COLUMNS
 from clinica_gado.evaluation.agreement import COLUMNS as AGREEMENT
+from clinica_gado.evaluation.paired_measures import COLUMNS as PAIRED_TESTS
 from clinica_gado.evaluation.similarity import DEFINITIONS
-from clinica_gado.evaluation.statistics import COLUMNS as TESTS
+from clinica_gado.evaluation.statistics import columns_of_tests
 from clinica_gado.report.content import TISSUES, presentation
 from clinica_gado.report.html import SCRIPTS, asset
-from clinica_gado.report.planes import CHANGE, ENHANCEMENT_ROLES, REMOVAL_ROLES, UNCERTAINTY
+from clinica_gado.report.planes import CHANGE, UNCERTAINTY
 from clinica_gado.report.tables import TABLES
+from clinica_gado.roles import ENHANCEMENT_ROLES, LOW_DOSE, REMOVAL_ROLES, ROUTINE
 from clinica_gado.validation.enhancement import DEFINITIONS as CHANGES
 
 PAGE = presentation()
@@ -50,7 +52,10 @@ def test_every_kind_of_doubt_says_what_to_do(page: dict[str, Any]) -> None:
 
 def test_every_image_and_tissue_has_a_name() -> None:
     assert set(PAGE["images"]) == {*REMOVAL_ROLES.names, CHANGE}
-    assert set(ENHANCEMENT["images"]) == {*ENHANCEMENT_ROLES.names, CHANGE, UNCERTAINTY}
+    assert set(ENHANCEMENT["images"]) == {
+        *(*ENHANCEMENT_ROLES.names, LOW_DOSE, ROUTINE),
+        *(CHANGE, UNCERTAINTY),
+    }
     for page in (PAGE, ENHANCEMENT):
         assert set(page["compared"]) <= set(page["images"])
         assert page["real"]["image"] in page["images"]
@@ -59,7 +64,9 @@ def test_every_image_and_tissue_has_a_name() -> None:
 
 @each_page
 def test_columns_are_those_of_the_tables(page: dict[str, Any]) -> None:
-    assert set(page["tests"]) <= set(TESTS)
+    roles = REMOVAL_ROLES if page is PAGE else ENHANCEMENT_ROLES
+    assert set(page["tests"]) <= set(columns_of_tests(roles))
+    assert set(page.get("paired_tests", ())) <= set(PAIRED_TESTS)
     assert set(page["agreement"]) <= set(AGREEMENT)
     of_similarity = [c["column"] for c in page["columns"] if c["table"] == "similarity"]
     assert set(of_similarity) <= set(DEFINITIONS)
