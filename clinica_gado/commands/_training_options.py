@@ -11,10 +11,10 @@ import click
 from clinica_gado.training.config import (
     Setting,
     TrainingConfig,
-    read_config,
     settings,
     with_changes,
 )
+from clinica_gado.training.config_file import read_config
 from clinica_gado.training.presets import PRESETS
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -30,6 +30,18 @@ _DATA: tuple[Decorator, ...] = (
     ),
     click.option("--validation-tsv", type=FILE, help="Visits whose subjects judge, never taught."),
     click.option("--contrast-tsv", type=FILE, help="What is known of the contrast of T1w images."),
+    click.option(
+        "--input-filter",
+        multiple=True,
+        metavar="INPUT:ENTITY=LABEL",
+        help="Where contrast is added: take only images with this entity, as t1-virtual-enhance "
+        "does; repeatable.",
+    ),
+    click.option(
+        "--assume-plain",
+        is_flag=True,
+        help="Where contrast is added: take a T1w of unknown contrast for one without.",
+    ),
     click.option("--caps", type=FOLDER, help="Takes images that the pipelines prepared from here."),
     click.option(
         "--preprocessing",

@@ -16,11 +16,12 @@ from clinica_gado.training.cases import BRAIN, ENHANCED, Case
 from clinica_gado.training.crossvalidation import Split, split_folds, subject_of
 from clinica_gado.training.heads import place_on_crop_grid
 from clinica_gado.training.pairs import ScaledPair
-from clinica_gado.training.run import check_task, make_splits, prepare
+from clinica_gado.training.request import check_task
+from clinica_gado.training.run import make_splits, prepare
 from clinica_gado.training.simulated import simulate_case
 
 if TYPE_CHECKING:
-    from clinica_gado.training.run import TrainingRequest
+    from clinica_gado.training.request import TrainingRequest
 
 logger = logging.getLogger(__name__)
 
@@ -167,17 +168,17 @@ def simulate_cases(
 def place_case(case: Case) -> Case:
     """Cut or pad a simulated case to the template's grid, all its images alike."""
     images = np.stack(list(case.images.values()))
-    placed = place_on_crop_grid(ScaledPair(images, case.enhanced, case.brain))
+    placed = place_on_crop_grid(ScaledPair(images, case.wanted, case.brain))
     return replace(
         case,
         images=dict(zip(case.images, placed.source, strict=True)),
-        enhanced=placed.target,
+        wanted=placed.target,
         brain=placed.mask,
         mask=np.ones(placed.mask.shape, dtype=bool),
     )
 
 
 def _save(case: Case, path: Path) -> None:
-    arrays: dict[str, Any] = {ENHANCED: case.enhanced, BRAIN: case.brain, **case.images}
+    arrays: dict[str, Any] = {ENHANCED: case.wanted, BRAIN: case.brain, **case.images}
     with atomic_path(path) as partial:
         np.savez_compressed(partial, **arrays)

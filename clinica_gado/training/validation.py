@@ -61,7 +61,7 @@ def trial_of_pair(file: Path, target: str) -> Trial:
 def trial_of_case(file: Path, target: str = ENHANCED) -> Trial:
     """Read a prepared case as a trial, in the brain; its target as `DataConfig` says."""
     case = load_case(file, target)
-    return Trial(case.name, case.images, case.enhanced, case.mask & case.brain, case.brain)
+    return Trial(case.name, case.images, case.wanted, case.mask & case.brain, case.brain)
 
 
 @dataclass(frozen=True)

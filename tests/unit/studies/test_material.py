@@ -65,7 +65,7 @@ def test_images_and_brain_of_a_case_go_to_one_place_on_the_grid_of_the_template(
     case = place_case(Case("a", {"T1w": image, "FLAIR": 2 * image}, 3 * image, brain, brain))
     assert case.brain.shape == GRIDS["mni-1mm"]
     assert int(case.brain.sum()) == 64
-    assert [float(i[case.brain].min()) for i in (*case.images.values(), case.enhanced)] == [
+    assert [float(i[case.brain].min()) for i in (*case.images.values(), case.wanted)] == [
         5,
         10,
         15,

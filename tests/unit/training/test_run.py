@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from clinica_gado.errors import TrainingError
+from clinica_gado.bids import parse_input_filters
+from clinica_gado.errors import SelectionError, TrainingError
 from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
@@ -21,7 +22,8 @@ from clinica_gado.training.crossvalidation import Split
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.presets import PRESETS
-from clinica_gado.training.run import TrainingRequest, count_steps, train_bundle
+from clinica_gado.training.request import TrainingRequest
+from clinica_gado.training.run import count_steps, train_bundle
 
 pytest.importorskip("lightning_fabric")
 
@@ -233,6 +235,42 @@ def test_real_visits_teach_to_add_contrast_and_images_may_be_missing(request_of,
     assert card.training_data["real_pairs"] == ["sub-0_ses-M000", "sub-1_ses-M000"]
     assert [item.may_be_missing for item in card.inputs] == [False, True, True]
     assert "gain_on_change" not in card.training_data
+
+
+FILTERED = {"input_filter": ("FLAIR:acq=3d",), "assume_plain": True}
+
+
+def test_the_images_taken_of_a_visit_are_those_that_the_user_says(
+    request_of, cases, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(run, "select_cases", lambda bids, request, **_: asked.append(request) or [])
+    caches = []
+    monkeypatch.setattr(run, "prepare_cases", lambda j, cache, s: caches.append(cache) or cases)
+    run.prepare(request_of(config=ENHANCED))
+    run.prepare(request_of(config=ENHANCED, **FILTERED))
+    plain, filtered = asked
+    assert (dict(plain.filters), plain.assume_plain) == ({}, False)
+    assert filtered.filters == parse_input_filters(["FLAIR:acq=3d"])
+    assert filtered.assume_plain
+    assert caches[0] == tmp_path
+    assert caches[1].parent == tmp_path
+
+
+def test_a_run_is_not_gone_on_with_on_images_chosen_in_another_way(request_of, cases):
+    config = with_changes(ENHANCED, {"missing_share": 0.25})
+    train_bundle(request_of(config=config, **FILTERED))
+    card = train_bundle(request_of(config=config, **FILTERED)).card
+    assert card.training_data["input_filter"] == ["FLAIR:acq=3d"]
+    with pytest.raises(TrainingError, match=r"data\.assume_plain, data\.input_filter"):
+        train_bundle(request_of(config=config))
+
+
+def test_a_filter_is_read_before_any_work(request_of):
+    with pytest.raises(SelectionError, match="cannot read 'acq=3d'"):
+        run.check_task(request_of(config=ENHANCED, input_filter=("acq=3d",)))
+    with pytest.raises(TrainingError, match="to remove contrast leave them out"):
+        run.check_task(request_of(assume_plain=True))
 
 
 def test_z_scores_have_the_range_of_each_image_of_the_training_set(request_of, cases):
