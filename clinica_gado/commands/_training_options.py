@@ -53,7 +53,11 @@ _DATA: tuple[Decorator, ...] = (
         "--label-map", "label_maps", type=FILE, multiple=True, help="Head to simulate on."
     ),
     click.option("--cache", type=FOLDER, default=Path("pairs"), help="Keeps preprocessed pairs."),
-    click.option("--folds", default=1, help="Cross-validate by subject, by so many networks."),
+    click.option(
+        "--folds",
+        default=1,
+        help="Cross-validate by subject, or without visits by label map, by so many networks.",
+    ),
 )
 _MACHINE: tuple[Decorator, ...] = (
     click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to train."),

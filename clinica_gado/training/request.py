@@ -46,7 +46,8 @@ class TrainingRequest:
     cache : where preprocessed pairs are kept.
     synthesise : inputs that a visit may lack, each with the id or folder of the bundle for it.
     start_from : id or folder of a bundle whose weights to begin with; its network is taken.
-    folds, fold : cross-validation by subject, and the one fold to do now; all of them when None.
+    folds, fold : cross-validation by subject, or without visits by label map, and the one fold to
+        do now; all of them when None.
     workers : processes that draw patches ahead.
     overwrite : forget what an earlier run left in `output`.
     """

@@ -36,6 +36,7 @@ from clinica_gado.training.cases import (
 )
 from clinica_gado.training.crossvalidation import Split, hold_out, split_folds
 from clinica_gado.training.devices import start_fabric
+from clinica_gado.training.drawn import name_of_head, simulate_cases
 from clinica_gado.training.heads import simulated_patches
 from clinica_gado.training.loop import Course, train
 from clinica_gado.training.pairs import load_pair, prepare_pairs
@@ -177,10 +178,15 @@ def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rul
 
 
 def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
-    """Split the pairs: into folds, or by the user's table of validation visits."""
+    """Split the pairs: into folds, or by the user's table of validation visits.
+
+    Without pairs, folds are of label maps: each is judged by heads simulated on the others.
+    """
     if request.folds > 1:
         if request.fold is not None and not 0 <= request.fold < request.folds:
             raise TrainingError(f"There is no fold {request.fold}; give 0 to {request.folds - 1}.")
+        if not files:
+            return _split_heads(request)
         return split_folds(files, request.folds, request.config.seed)
     if request.validation_tsv is None:
         return [Split(tuple(files), ())]
@@ -191,11 +197,34 @@ def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
     return [split]
 
 
+def _split_heads(request: TrainingRequest) -> list[Split]:
+    label_maps = {Path(name_of_head(label_map)): label_map for label_map in request.label_maps}
+    splits = []
+    for fold in split_folds(list(label_maps), request.folds, request.config.seed):
+        taught, held = (
+            tuple(label_maps[n] for n in names) for names in (fold.training, fold.validation)
+        )
+        splits.append(Split((), _judges_on(held, request), taught))
+    return splits
+
+
+def _judges_on(label_maps: Sequence[Path], request: TrainingRequest) -> tuple[Path, ...]:
+    """Return a simulated case of each label map; none where pairs of T1w are learned from."""
+    config = request.config
+    if not config.takes_cases:
+        return ()
+    names = (*config.input_names, *([config.data.target] if config.data.makes_image else []))
+    folder = request.cache / "simulated" / "-".join(names)
+    return tuple(simulate_cases(label_maps, 1, names, folder))
+
+
 def train_split(
     request: TrainingRequest, split: Split, blueprint: Blueprint, fabric: Fabric
 ) -> Bundle:
     """Train one network on one split and write its bundle."""
     config, folder = request.config, request.output / "training"
+    if split.label_maps is not None:
+        request = replace(request, label_maps=split.label_maps)
     if request.overwrite and fabric.is_global_zero:
         shutil.rmtree(folder, ignore_errors=True)
         (request.output / CARD_NAME).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import torch
 
 from clinica_gado.bids import parse_input_filters
 from clinica_gado.errors import SelectionError, TrainingError
+from clinica_gado.inference import Predictor
 from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
@@ -333,6 +334,55 @@ def test_a_bundle_of_other_inputs_is_not_begun_with(request_of, tmp_path, monkey
     given = {"label_maps": (tmp_path / "head.nii.gz",), "start_from": str(first.folder)}
     with pytest.raises(TrainingError, match="takes T1w-ce"):
         train_bundle(request_of(config=ENHANCED, output=tmp_path / "second", **given))
+
+
+@pytest.fixture
+def head_files(tmp_path, cases, monkeypatch):
+    """Return label maps; a case of a few voxels stands for each head that judges."""
+    maps = tuple(tmp_path / f"head_0{number}_dseg.nii.gz" for number in range(5))
+    for path in maps:
+        path.write_text(path.name, encoding="utf-8")
+    pair = ScaledPair(*(np.full(s, 0.5, np.float32) for s in ((3, 12, 12, 12), (12,) * 3)), None)
+    pair = replace(pair, mask=np.ones((12, 12, 12), dtype=bool))
+    monkeypatch.setattr(heads, "_simulate_whole", lambda blueprint, label_map, seed: pair)
+    monkeypatch.setattr(run, "select_cases", lambda *_, **__: [])
+    monkeypatch.setattr(run, "prepare_cases", lambda jobs, cache, settings: [])
+
+    def judges(label_maps, n_draws, names, folder):
+        assert (n_draws, names) == (1, ("T1w", "T2w", "FLAIR"))
+        return [folder / f"{path.name.split('_')[1]}_draw-0.npz" for path in label_maps]
+
+    monkeypatch.setattr(run, "simulate_cases", judges)
+    return maps
+
+
+def test_without_visits_folds_are_of_heads_and_make_an_ensemble_of_forty_runs(
+    request_of, head_files, cases
+):
+    bundle = train_bundle(request_of(config=ENHANCED, label_maps=head_files, folds=5))
+    folds = bundle.card.training_data["folds"]
+    judged = [fold["validation_pairs"] for fold in folds]
+    assert sorted(judged) == [[f"0{number}_draw-0"] for number in range(5)]
+    for fold, (judge,) in zip(folds, judged, strict=True):
+        others = [path.name for path in head_files if path.name[5:7] != judge[:2]]
+        assert fold["simulated_heads"] == others
+    case = load_case(cases[0])
+    predicted = Predictor(bundle, device="cpu", flips="all").predict(case.images)
+    assert predicted.n_runs == 40
+
+
+def test_heads_alone_are_split_for_a_network_that_removes_contrast_too(
+    request_of, head_files, monkeypatch
+):
+    monkeypatch.setattr(run, "_prepare_pairs", lambda request, table: [])
+    splits = run.make_splits(request_of(label_maps=head_files, folds=2), [])
+    assert [(split.training, split.validation) for split in splits] == [((), ())] * 2
+    assert sorted(len(split.label_maps) for split in splits) == [2, 3]
+
+
+def test_fewer_heads_than_folds_cannot_be(request_of, head_files):
+    with pytest.raises(TrainingError, match="there are 5"):
+        train_bundle(request_of(config=ENHANCED, label_maps=head_files, folds=6))
 
 
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
