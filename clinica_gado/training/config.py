@@ -198,7 +198,9 @@ class ValidationConfig:
         "the validation pairs.",
     )
     calibrate: Literal["yes", "no"] = _setting(
-        "yes", "Whether the strength of the change is set on the whole real pairs at the end."
+        "yes",
+        "Whether the strength of the change is set at the end: on the whole real pairs, or, where "
+        "contrast is added, on the validation cases; without any it is left as learned.",
     )
 
 

@@ -25,7 +25,7 @@ from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bund
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
-from clinica_gado.training.calibration import best_gain, scale_change
+from clinica_gado.training.calibration import CASE_GAINS, best_gain, on_one_scale, scale_change
 from clinica_gado.training.cases import (
     ENHANCED,
     brain_values,
@@ -39,7 +39,7 @@ from clinica_gado.training.devices import start_fabric
 from clinica_gado.training.drawn import name_of_head, simulate_cases
 from clinica_gado.training.heads import simulated_patches
 from clinica_gado.training.loop import Course, train
-from clinica_gado.training.pairs import load_pair, prepare_pairs
+from clinica_gado.training.pairs import prepare_pairs
 from clinica_gado.training.patches import PatchDataset
 from clinica_gado.training.request import TrainingRequest, check_start, check_task, makers_of
 from clinica_gado.training.scaled import scaled_cases, scaled_pairs
@@ -261,7 +261,7 @@ def train_split(
     )
     train(network, dataset, course, fabric, keeper)
     if fabric.is_global_zero:
-        calibrate(load_bundle(request.output), split.training, config)
+        calibrate(load_bundle(request.output), split, config)
     fabric.barrier()
     return load_bundle(request.output)
 
@@ -316,21 +316,38 @@ def count_steps(config: TrainingConfig, n_pairs: int, world: int) -> int:
     return math.ceil(optimisation.epochs * max(n_pairs, 1) / at_once)
 
 
-def calibrate(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> Bundle:
-    """Write the bundle again, complete, its change as strong as suits the whole real pairs."""
+def calibrate(bundle: Bundle, split: Split, config: TrainingConfig) -> Bundle:
+    """Write the bundle again, complete, its change as strong as suits whole images best.
+
+    Those are the real pairs that it learned from; of cases, those that judge, if there are any.
+    """
     facts = dict(bundle.card.training_data)
     if facts.get("complete"):
         logger.info("%s is complete; --overwrite trains it anew.", bundle.folder)
         return bundle
     weights: Mapping[str, torch.Tensor] = bundle.load_network().state_dict()
-    is_wanted = config.validation.calibrate == "yes" and not config.adds_contrast
-    if files and bundle.card.output == "change" and is_wanted:
-        pairs = (load_pair(path) for path in files)
-        gain = best_gain(Predictor(bundle), pairs, config.loss.enhancement_weight)
+    files = split.validation if config.data.takes_cases else split.training
+    if files and bundle.card.output == "change" and config.validation.calibrate == "yes":
+        gain = _find_gain(bundle, files, config)
         weights = scale_change(weights, gain)
         facts["gain_on_change"] = gain
+        if config.data.takes_cases:
+            facts["gain_chosen_by"] = [file.stem for file in files]
     card = replace(bundle.card, training_data={**facts, "complete": True})
     return save_bundle(bundle.folder, card, [weights])
+
+
+def _find_gain(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> float:
+    predictor, weight, target = (
+        *(Predictor(bundle), config.loss.enhancement_weight),
+        config.data.target,
+    )
+    if not config.data.takes_cases:
+        return best_gain(predictor, map(partial(trial_of_pair, target="remapped"), files), weight)
+    trials = map(partial(trial_of_case, target=target), files)
+    # What is wanted is made of the first image there, in its units.
+    scaled = trials if target == "added" else map(on_one_scale, trials)
+    return best_gain(predictor, scaled, weight, gains=CASE_GAINS, agent_in=config.data.agent_in)
 
 
 def join_folds(request: TrainingRequest, n_folds: int, blueprint: Blueprint) -> Bundle | None:

@@ -61,8 +61,7 @@ def small(monkeypatch):
     score = Score()
     monkeypatch.setattr(run, "scaled_pairs", lambda files, *_: [pair for _ in files])
     monkeypatch.setattr(run.Keeper, "score", lambda keeper, predictor: score(keeper, predictor))
-    monkeypatch.setattr(run, "load_pair", lambda path: path)
-    monkeypatch.setattr(run, "best_gain", lambda predictor, pairs, weight: 1.5)
+    monkeypatch.setattr(run, "best_gain", lambda *_, **__: 1.5)
     yield
     torch.set_num_threads(before)
 
@@ -272,6 +271,39 @@ def test_a_filter_is_read_before_any_work(request_of):
         run.check_task(request_of(config=ENHANCED, input_filter=("acq=3d",)))
     with pytest.raises(TrainingError, match="to remove contrast leave them out"):
         run.check_task(request_of(assume_plain=True))
+
+
+@pytest.mark.parametrize(
+    ("judges", "calibrate", "chosen_by"),
+    [(True, "yes", ["sub-1_ses-M000"]), (True, "no", None), (False, "yes", None)],
+)
+def test_the_strength_of_an_added_change_is_chosen_by_the_cases_that_judge(
+    request_of, cases, monkeypatch, judges, calibrate, chosen_by
+):
+    learned, judge = cases
+    split = Split((learned,), (judge,) if judges else ())
+    monkeypatch.setattr(run, "make_splits", lambda request, files: [split])
+    changes = {"missing_share": 0.25, "calibrate": calibrate, "target": "enhanced"}
+    asked = []
+
+    def best_gain(predictor, trials, weight, *, gains, agent_in):
+        asked.extend(trials)
+        assert (min(gains), max(gains), agent_in) == (0.25, 2, "target")
+        return 0.5
+
+    monkeypatch.setattr(run, "best_gain", best_gain)
+    bundle = train_bundle(request_of(config=with_changes(ENHANCED, changes)))
+    told = bundle.card.training_data
+    assert told.get("gain_chosen_by") == chosen_by
+    assert told.get("gain_on_change") == (0.5 if chosen_by else None)
+    assert [trial.name for trial in asked] == (chosen_by or [])
+    for trial in asked:
+        medians = [np.median(image[trial.mask]) for image in (trial.first, trial.wanted)]
+        assert medians[0] == pytest.approx(medians[1])
+    if chosen_by:
+        latest = load_bundle(bundle.folder / "training" / "latest").load_network().state_dict()
+        kept = bundle.load_network().state_dict()
+        assert torch.allclose(kept["head.weight"], 0.5 * latest["head.weight"])
 
 
 def test_z_scores_have_the_range_of_each_image_of_the_training_set(request_of, cases):
