@@ -66,8 +66,8 @@ def _errors(
     source, wanted, change = (
         image[trial.mask] for image in (trial.first, trial.wanted, predicted - trial.first)
     )
-    excess = {"source": source > wanted, "target": wanted > source, "neither": False}[agent_in]
-    weight = np.where(excess, enhancement_weight, 1.0) * np.ones(source.shape)
+    agent = {"source": source - wanted, "target": wanted - source, "neither": 0 * source}[agent_in]
+    weight = np.where(agent > 0, enhancement_weight, 1.0)
     median = float(np.median(source))
     return [
         float(np.average(np.abs(source + gain * change - wanted), weights=weight)) / median
