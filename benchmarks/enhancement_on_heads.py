@@ -18,8 +18,8 @@ from segmentation import head_options, kept_folder
 
 from clinica_gado.inference import Predictor
 from clinica_gado.models.bundle import Bundle, default_bundle, find_bundle, load_bundle
-from clinica_gado.studies.material import simulate_cases
 from clinica_gado.studies.scoring import by_name, definitions, maker_of, score_cases
+from clinica_gado.training.drawn import simulate_cases
 from clinica_gado.virtual_enhancement import PIPELINE
 
 SHOWN = ["psnr_db", "ssim_percent", "enhancing_psnr_db", "enhancing_l2_e4"]

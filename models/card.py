@@ -30,6 +30,11 @@ _GATE_KEYS = {"threshold", "width", "smoothing_voxels"}
 _METRIC_KEYS = ("name", "value", "definition", "data")
 
 
+def synthesis_of(name: str) -> str:
+    """Return the task of a model that makes an input of others, where a visit lacks it."""
+    return f"synthesise-{name}"
+
+
 @dataclass(frozen=True)
 class CardInput:
     """One input image.
@@ -68,7 +73,8 @@ class Card:
     Attributes
     ----------
     id : names the model for good; other weights get another id.
-    task : the pipeline it serves, e.g. `t1-gado-removal`.
+    task : the pipeline it serves, e.g. `t1-gado-removal`, or the image that it makes for networks
+        of one (see `synthesis_of`).
     architecture : name and numbers, see `clinica_gado.models.registry`.
     inputs : the images in the order of the network's channels.
     grid : see `GRIDS`.

@@ -11,10 +11,10 @@ import click
 from clinica_gado.training.config import (
     Setting,
     TrainingConfig,
-    read_config,
     settings,
     with_changes,
 )
+from clinica_gado.training.config_file import read_config
 from clinica_gado.training.presets import PRESETS
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -30,6 +30,18 @@ _DATA: tuple[Decorator, ...] = (
     ),
     click.option("--validation-tsv", type=FILE, help="Visits whose subjects judge, never taught."),
     click.option("--contrast-tsv", type=FILE, help="What is known of the contrast of T1w images."),
+    click.option(
+        "--input-filter",
+        multiple=True,
+        metavar="INPUT:ENTITY=LABEL",
+        help="Where contrast is added: take only images with this entity, as t1-virtual-enhance "
+        "does; repeatable.",
+    ),
+    click.option(
+        "--assume-plain",
+        is_flag=True,
+        help="Where contrast is added: take a T1w of unknown contrast for one without.",
+    ),
     click.option("--caps", type=FOLDER, help="Takes images that the pipelines prepared from here."),
     click.option(
         "--preprocessing",
@@ -41,7 +53,11 @@ _DATA: tuple[Decorator, ...] = (
         "--label-map", "label_maps", type=FILE, multiple=True, help="Head to simulate on."
     ),
     click.option("--cache", type=FOLDER, default=Path("pairs"), help="Keeps preprocessed pairs."),
-    click.option("--folds", default=1, help="Cross-validate by subject, by so many networks."),
+    click.option(
+        "--folds",
+        default=1,
+        help="Cross-validate by subject, or without visits by label map, by so many networks.",
+    ),
 )
 _MACHINE: tuple[Decorator, ...] = (
     click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to train."),

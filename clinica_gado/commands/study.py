@@ -69,7 +69,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
     reduced = options.pop("reduced")
     chosen = take_configuration(options, REDUCED if reduced else {})
     from clinica_gado.studies.material import StudyRequest
-    from clinica_gado.training.run import TrainingRequest
+    from clinica_gado.training.request import TrainingRequest
 
     own = {name: options.pop(name) for name in ("draws", "test_draws", "flips", "test_label_maps")}
     devices = take_devices(options)

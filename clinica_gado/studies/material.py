@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from clinica_gado.errors import TrainingError
-from clinica_gado.files import atomic_path, sha256_of
-from clinica_gado.training.cases import BRAIN, ENHANCED, Case
+from clinica_gado.files import sha256_of
 from clinica_gado.training.crossvalidation import Split, split_folds, subject_of
-from clinica_gado.training.heads import place_on_crop_grid
-from clinica_gado.training.pairs import ScaledPair
-from clinica_gado.training.run import check_task, make_splits, prepare
-from clinica_gado.training.simulated import simulate_case
+from clinica_gado.training.drawn import simulate_cases
+from clinica_gado.training.request import check_task
+from clinica_gado.training.run import make_splits, prepare
 
 if TYPE_CHECKING:
-    from clinica_gado.training.run import TrainingRequest
-
-logger = logging.getLogger(__name__)
+    from clinica_gado.training.request import TrainingRequest
 
 HOW_TO_SCORE = (
     "give --validation-tsv (visits), --test-label-map (heads to simulate) or --folds (of the cases "
@@ -140,44 +133,3 @@ def _draw(request: StudyRequest, label_maps: Sequence[Path], n: int | None = Non
     folder = request.training.cache / "simulated" / "-".join(names)
     n_draws = request.test_draws if n is None else n
     return simulate_cases(label_maps, n_draws, names, folder)
-
-
-def simulate_cases(
-    label_maps: Sequence[Path], n_draws: int, inputs: Sequence[str], folder: Path
-) -> list[Path]:
-    """Simulate so many cases of each label map on the template's grid, once; return the files.
-
-    A file is what `load_case` reads. Its seed depends on the content of the label map and on the
-    number of the draw alone, and no two label maps share a person.
-    """
-    files = []
-    for label_map in label_maps:
-        digest = sha256_of(label_map)[:8]
-        for draw in range(n_draws):
-            stem = label_map.name.partition(".")[0].replace("_", "-")
-            path = folder / f"{stem}-{digest}_draw-{draw}.npz"
-            if not path.is_file():
-                logger.info("Simulating %s", path.stem)
-                case = simulate_case(label_map, int(digest, 16) * 1000 + draw, inputs)
-                _save(place_case(case), path)
-            files.append(path)
-    return files
-
-
-def place_case(case: Case) -> Case:
-    """Cut or pad a simulated case to the template's grid, all its images alike."""
-    images = np.stack(list(case.images.values()))
-    placed = place_on_crop_grid(ScaledPair(images, case.enhanced, case.brain))
-    return replace(
-        case,
-        images=dict(zip(case.images, placed.source, strict=True)),
-        enhanced=placed.target,
-        brain=placed.mask,
-        mask=np.ones(placed.mask.shape, dtype=bool),
-    )
-
-
-def _save(case: Case, path: Path) -> None:
-    arrays: dict[str, Any] = {ENHANCED: case.enhanced, BRAIN: case.brain, **case.images}
-    with atomic_path(path) as partial:
-        np.savez_compressed(partial, **arrays)

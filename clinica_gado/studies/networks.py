@@ -169,6 +169,7 @@ def _asked(study: Study, network: Network, split: Split) -> dict[str, Any]:
         "scored": [file.stem for file in split.validation],
         "simulated_heads": [path.name for path in study.material.label_maps],
         "flips": study.request.flips,
+        **study.request.training.choice_of_images,
     }
 
 

@@ -14,12 +14,12 @@ from clinica_gado.gado_removal import PIPELINE as REMOVAL
 from clinica_gado.inference.inputs import Rules
 from clinica_gado.inference.normalisation import ZScore, card_of, normalisation_from
 from clinica_gado.models.bundle import find_bundle, load_bundle
-from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
+from clinica_gado.models.card import GRIDS, Card, CardInput, Grid, synthesis_of
 from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.cases import ENHANCED
-from clinica_gado.training.config import ADDING_CONTRAST
+from clinica_gado.training.config import ADDING_CONTRAST, MADE
 from clinica_gado.virtual_enhancement import PIPELINE as ENHANCEMENT
 
 if TYPE_CHECKING:
@@ -28,12 +28,21 @@ if TYPE_CHECKING:
     from clinica_gado.training.config import NetworkConfig, TrainingConfig
 
 NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-card` does."
+NOT_COMPARED = (
+    "Nothing was measured on it yet: `clinica run t1-virtual-enhance` compares what it makes of "
+    "visits that were not trained on with their real images, in similarity.tsv."
+)
+UNVERIFIED = (
+    "What it makes is no acquired image: a guess for a network that misses one. Nothing was "
+    "measured on it."
+)
 TARGETS = {
     "remapped": "the input without its enhancement, in the input's own style",
     "real": "the real T1w without contrast, in its own style and on a scale of its own",
     "enhanced": "the T1w at full dose; of a real visit as it is, of a simulated head of the "
     "sequence and on the scale of the first input",
     "added": "the first input with the enhancement of the T1w at full dose, in its own style",
+    **{name: f"the {name} of the same visit, on a scale of its own" for name in MADE},
 }
 
 
@@ -45,6 +54,7 @@ class Blueprint:
     ----------
     normalisation, input_rules : scale of the answer, and those of the inputs that have their own.
     may_be_missing : whether every input but the first may be.
+    synthesised_by : id of the bundle that makes an input where it is missing, by input.
     weights, started_from : those to begin with, and the bundle they are of.
     darkening_gate : on the change, as in that bundle's card.
     """
@@ -56,6 +66,7 @@ class Blueprint:
     inputs: tuple[str, ...] = (T1W_CE,)
     input_rules: Mapping[str, Rule] = field(default_factory=dict)
     may_be_missing: bool = False
+    synthesised_by: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
     darkening_gate: Mapping[str, float] | None = None
@@ -117,6 +128,7 @@ def blueprint_of(
         tuple(item.name for item in card.inputs),
         {i.name: normalisation_from(i.normalisation) for i in card.inputs if i.normalisation},
         may_be_missing,
+        {item.name: item.synthesised_by for item in card.inputs if item.synthesised_by},
         weights,
         {"id": card.id, "sha256": bundle.sha256},
         card.darkening_gate,
@@ -136,6 +148,19 @@ def architecture_of(network: NetworkConfig) -> dict[str, Any]:
     }
 
 
+def task_of(target: str) -> str:
+    """Return what the card of a network of a target says that it is for."""
+    if target in MADE:
+        return synthesis_of(target)
+    return ENHANCEMENT if target in ADDING_CONTRAST else REMOVAL
+
+
+def _limits_of(target: str) -> str:
+    if target in MADE:
+        return UNVERIFIED
+    return NOT_COMPARED if target in ADDING_CONTRAST else NOT_MEASURED
+
+
 def describe(
     model_id: str, licence: str, blueprint: Blueprint, training_data: Mapping[str, Any]
 ) -> Card:
@@ -143,7 +168,7 @@ def describe(
     versions = {"clinica-gado": __version__, "torch": torch.__version__}
     return Card(
         id=model_id,
-        task=ENHANCEMENT if blueprint.target in ADDING_CONTRAST else REMOVAL,
+        task=task_of(blueprint.target),
         architecture=blueprint.architecture,
         inputs=tuple(_input_of(blueprint, name) for name in blueprint.inputs),
         grid=blueprint.grid,
@@ -151,7 +176,7 @@ def describe(
         training_data={**training_data, "target": TARGETS[blueprint.target], "versions": versions},
         metrics=(),
         intended_use=INTENDED_USE,
-        limits=(NOT_MEASURED,),
+        limits=(_limits_of(blueprint.target),),
         licence=licence,
         darkening_gate=blueprint.darkening_gate,
     )
@@ -163,4 +188,5 @@ def _input_of(blueprint: Blueprint, name: str) -> CardInput:
         name,
         may_be_missing=blueprint.may_be_missing and name != blueprint.inputs[0],
         normalisation=None if own is None else card_of(own),
+        synthesised_by=blueprint.synthesised_by.get(name),
     )

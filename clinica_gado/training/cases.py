@@ -1,4 +1,4 @@
-"""Heads with several images and the contrast-enhanced T1w that is to be made of them."""
+"""Heads with several images, and the one to make of them: the T1w with agent, or another."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from clinica_gado.errors import GadoError
 from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.sequences import T1W_CE
+from clinica_gado.training.config import MADE
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.target import excess_of
 from clinica_gado.validation.enhancement import align_real
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from clinica_gado.bids import InputJob
+    from clinica_gado.bids import EntityFilter, InputJob
     from clinica_gado.inference.inputs import Rules
 
     Array = NDArray[np.float32]
@@ -51,40 +52,64 @@ class Case:
     ----------
     name : participant and session.
     images : those without the agent or with little of it, by input; missing ones are left out.
-    enhanced : the contrast-enhanced T1w.
+    wanted : the contrast-enhanced T1w, or another image of the head that is to be made.
     brain : mask of the brain.
     mask : voxels that count, where both T1w were acquired.
-    same_scale : whether the enhanced image has the units of the T1w. Two scans of a real visit
+    same_scale : whether the wanted image has the units of the first one. Two scans of a real visit
         have each their own.
     """
 
     name: str
     images: Mapping[str, Array]
-    enhanced: Array
+    wanted: Array
     brain: NDArray[np.bool_]
     mask: NDArray[np.bool_]
     same_scale: bool = False
 
 
-def select_cases(
-    bids: Path,
+def request_for(
     inputs: Sequence[str],
+    target: str = ENHANCED,
     *,
     may_be_missing: bool,
-    visits_tsv: Path | None = None,
-    contrast_tsv: Path | None = None,
-) -> list[InputJob]:
-    """Return the visits that have the inputs and a contrast-enhanced T1w.
+    filters: Mapping[str, EntityFilter] | None = None,
+    assume_plain: bool = False,
+) -> InputRequest:
+    """Return which images a visit must have to be learned from.
 
     Parameters
     ----------
+    target : what is to be made, see `DataConfig`.
     may_be_missing : whether a visit needs no input but the first.
-    visits_tsv, contrast_tsv : see `select_inputs`.
+    filters, assume_plain : see `InputRequest`.
     """
     required = inputs[:1] if may_be_missing else inputs
-    request = InputRequest(tuple(inputs), frozenset(required), reference=T1W_CE)
+    made = (target,) if target in MADE else ()
+    return InputRequest(
+        names=(*inputs, *made),
+        required=frozenset((*required, *made)),
+        filters=filters or {},
+        assume_plain=assume_plain,
+        reference=None if made else T1W_CE,
+    )
+
+
+def select_cases(
+    bids: Path,
+    request: InputRequest,
+    *,
+    visits_tsv: Path | None = None,
+    contrast_tsv: Path | None = None,
+) -> list[InputJob]:
+    """Return the visits that have what is asked for, and the reference where there is to be one.
+
+    Parameters
+    ----------
+    visits_tsv, contrast_tsv : see `select_inputs`.
+    """
     selection = select_inputs(bids, request, visits_tsv=visits_tsv, contrast_tsv=contrast_tsv)
-    return [job for job in selection.jobs if job.reference is not None]
+    needs_reference = request.reference is not None
+    return [job for job in selection.jobs if job.reference is not None or not needs_reference]
 
 
 def prepare_cases(
@@ -99,8 +124,7 @@ def prepare_cases(
     """
     prepared = []
     for job in jobs:
-        names = "-".join(job.files)
-        path = cache / names / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
+        path = cache / _folder_name(job) / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
         try:
             if not path.is_file():
                 _prepare(job, settings, path)
@@ -110,13 +134,19 @@ def prepare_cases(
     return prepared
 
 
+def _folder_name(job: InputJob) -> str:
+    names = "-".join(job.files)
+    return names if job.reference is not None else f"{names}-alone"
+
+
 def _prepare(job: InputJob, settings: EnhancementSettings, path: Path) -> None:
     logger.info("Preparing %s", job.visit)
     preprocess(job, settings)
-    align_real(job, settings)
-    enhanced = read_volume(real_enhanced_paths(settings.caps, job).image).data
-    brain = read_brain(paths_of(job, settings))
-    arrays: dict[str, Any] = {ENHANCED: enhanced, BRAIN: brain, **read_images(job, settings.caps)}
+    arrays: dict[str, Any] = {BRAIN: read_brain(paths_of(job, settings))}
+    if job.reference is not None:
+        align_real(job, settings)
+        arrays[ENHANCED] = read_volume(real_enhanced_paths(settings.caps, job).image).data
+    arrays |= read_images(job, settings.caps)
     with atomic_path(path) as partial:
         np.savez_compressed(partial, **arrays)
 
@@ -126,14 +156,15 @@ def load_case(path: Path, target: str = ENHANCED) -> Case:
 
     Parameters
     ----------
-    target : `enhanced` for the real enhanced image; `added` for it in the style of the first one.
+    target : `enhanced` for the real enhanced image; `added` for it in the style of the first one;
+        or the name of another image, which is then none of the inputs.
     """
     with np.load(path, allow_pickle=False) as arrays:
-        images = {name: arrays[name] for name in arrays.files if name not in _NOT_INPUTS}
-        enhanced, brain = arrays[ENHANCED], arrays[BRAIN]
-    mask = (next(iter(images.values())) > 0) & (enhanced > 0)
-    case = Case(path.stem, images, enhanced, brain, mask)
-    return case if target == ENHANCED else in_own_style(case)
+        images = {name: arrays[name] for name in arrays.files if name not in (*_NOT_INPUTS, target)}
+        wanted, brain = arrays[target if target in MADE else ENHANCED], arrays[BRAIN]
+    mask = (next(iter(images.values())) > 0) & (wanted > 0)
+    case = Case(path.stem, images, wanted, brain, mask)
+    return in_own_style(case) if target == "added" else case
 
 
 def in_own_style(case: Case) -> Case:
@@ -145,14 +176,14 @@ def in_own_style(case: Case) -> Case:
     if case.same_scale:
         return case
     first = next(iter(case.images.values()))
-    gain = float(np.median(first[case.brain]) / np.median(case.enhanced[case.brain]))
-    excess = excess_of(case.enhanced, first, case.mask)
-    return replace(case, enhanced=first + np.float32(gain) * excess, same_scale=True)
+    gain = float(np.median(first[case.brain]) / np.median(case.wanted[case.brain]))
+    excess = excess_of(case.wanted, first, case.mask)
+    return replace(case, wanted=first + np.float32(gain) * excess, same_scale=True)
 
 
 def brain_values(case: Case) -> dict[str, Array]:
-    """Return the intensities in the brain, (N,), of each image and of `ENHANCED`."""
-    return {n: image[case.brain] for n, image in {**case.images, ENHANCED: case.enhanced}.items()}
+    """Return the intensities in the brain, (N,), of each image, and of the wanted as `ENHANCED`."""
+    return {n: image[case.brain] for n, image in {**case.images, ENHANCED: case.wanted}.items()}
 
 
 def scale_case(case: Case, rules: Rules) -> ScaledPair:
@@ -166,8 +197,8 @@ def scale_case(case: Case, rules: Rules) -> ScaledPair:
             image = case.images[name]
             source[channel] = rule.fit(image[case.brain]).apply(image)
     first = next(iter(rules.inputs))
-    scaled_by = case.images[first] if case.same_scale else case.enhanced
-    target = rules.answer.fit(scaled_by[case.brain]).apply(case.enhanced)
+    scaled_by = case.images[first] if case.same_scale else case.wanted
+    target = rules.answer.fit(scaled_by[case.brain]).apply(case.wanted)
     if not rules.brain_only:
         return ScaledPair(source, target, case.mask)
     return ScaledPair(source * case.brain, target * case.brain, case.mask & case.brain)

@@ -5,13 +5,11 @@ The options of `clinica-gado train` take their type, default and help from here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from clinica_gado.sequences import INPUT_NAMES, T1W, T1W_CE
+from clinica_gado.sequences import ADC, FLAIR, INPUT_NAMES, T1W, T1W_CE, T2W
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -48,19 +46,23 @@ class NetworkConfig:
     )
 
 
+AgentIn = Literal["source", "target", "neither"]
 ADDING_CONTRAST = ("enhanced", "added")
 """Targets that have the contrast agent."""
+MADE = (T2W, FLAIR, ADC)
+"""Targets that are another image of the visit, for networks that shall do without it."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """What a batch is made of."""
 
-    target: Literal["remapped", "real", "enhanced", "added"] = _setting(
+    target: Literal["remapped", "real", "enhanced", "added", "T2w", "FLAIR", "ADC"] = _setting(
         "remapped",
         "What the network shall make: the input without its enhancement, in the input's own style; "
-        "the real image without contrast as it is; the real one with contrast; or the first input "
-        "with the enhancement of that one, in the input's own style.",
+        "the real image without contrast as it is; the real one with contrast; the first input "
+        "with the enhancement of that one, in the input's own style; or another image of the "
+        "visit, to be synthesised where it is missing.",
     )
     patch_size: int = _setting(96, "Voxels a side of a patch; 0 for whole images.")
     batch_size: int = _setting(2, "Patches in a batch, on each device.")
@@ -69,7 +71,9 @@ class DataConfig:
         0.4, "Share of patches from simulated heads, where there are real pairs as well."
     )
     unenhanced_share: float = _setting(
-        0.15, "Share of simulated patches that have no agent at all, and are to stay as they are."
+        0.15,
+        "Share of simulated patches that have no agent at all, and are to stay as they are. Where "
+        "contrast is removed only.",
     )
     real_unenhanced_share: float = _setting(
         0.2,
@@ -87,7 +91,7 @@ class DataConfig:
     missing_share: float = _setting(
         0.0,
         "Share of patches in which each image but the first is replaced by zeros; above 0, the "
-        "network can do without them. With contrast added only.",
+        "network can do without them. Not where contrast is removed.",
     )
     augmentation: Literal["clinical", "mirror", "none"] = _setting(
         "clinical", "Mirroring alone, or with variations of sequence, coil, slices and noise."
@@ -97,6 +101,23 @@ class DataConfig:
     def adds_contrast(self) -> bool:
         """Whether the network shall make the image with contrast agent, not the one without."""
         return self.target in ADDING_CONTRAST
+
+    @property
+    def makes_image(self) -> bool:
+        """Whether the network shall make another image of the visit, in which nothing enhances."""
+        return self.target in MADE
+
+    @property
+    def takes_cases(self) -> bool:
+        """Whether it learns from cases of several images, not from pairs of T1w."""
+        return self.adds_contrast or self.makes_image
+
+    @property
+    def agent_in(self) -> AgentIn:
+        """Which image of a pair has the contrast agent."""
+        if self.makes_image:
+            return "neither"
+        return "target" if self.adds_contrast else "source"
 
 
 @dataclass(frozen=True)
@@ -177,7 +198,9 @@ class ValidationConfig:
         "the validation pairs.",
     )
     calibrate: Literal["yes", "no"] = _setting(
-        "yes", "Whether the strength of the change is set on the whole real pairs at the end."
+        "yes",
+        "Whether the strength of the change is set at the end: on the whole real pairs, or, where "
+        "contrast is added, on the validation cases; without any it is left as learned.",
     )
 
 
@@ -207,6 +230,11 @@ class TrainingConfig:
     def adds_contrast(self) -> bool:
         """Whether the network shall make the image with contrast agent, not the one without."""
         return self.data.adds_contrast
+
+    @property
+    def takes_cases(self) -> bool:
+        """Whether the network learns from cases of several images, not from pairs of T1w."""
+        return self.data.takes_cases
 
     @property
     def t1w_channel(self) -> int:
@@ -293,9 +321,9 @@ def _contradictions(config: TrainingConfig) -> list[str]:
         faults.append(f"the grid {network.grid} takes whole images: set patch_size to 0")
     if network.architecture in SLAB_ARCHITECTURES and patch_size:
         faults.append(f"{network.architecture} learns from slabs of slices: set patch_size to 0")
-    if network.normalisation in BRAIN_RULES and not config.adds_contrast:
+    if network.normalisation in BRAIN_RULES and not config.takes_cases:
         faults.append(f"{network.normalisation} is for networks that make the enhanced image")
-    if config.data.missing_share and not config.adds_contrast:
+    if config.data.missing_share and not config.takes_cases:
         faults.append("missing_share is for networks that make the enhanced image")
     loss, tuning = config.loss, config.fine_tuning
     if not any((loss.l1, loss.l2, loss.ssim, loss.local)):
@@ -314,6 +342,10 @@ def _wrong_inputs(config: TrainingConfig) -> list[str]:
     compares = config.loss.local or config.loss.enhancement_weight != 1 or local
     if config.adds_contrast and compares and T1W not in names:
         return ["without T1w among the inputs, local must be 0 and enhancement_weight 1"]
+    if config.data.target in names:
+        return [f"the target {config.data.target} must not be among the inputs"]
+    if config.data.makes_image and compares:
+        return ["nothing enhances in the target: local must be 0 and enhancement_weight 1"]
     return []
 
 
@@ -360,20 +392,3 @@ def config_from(content: Mapping[str, Any]) -> TrainingConfig:
     kinds = get_type_hints(TrainingConfig)
     built = {name: kinds[name](**numbers) for name, numbers in sections.items()}
     return TrainingConfig(**built, **{key: content[key] for key in known[""] if key in content})
-
-
-def read_config(path: Path) -> TrainingConfig:
-    """Read a configuration from JSON.
-
-    Raises
-    ------
-    ValueError
-        It cannot be read, or does not say what a configuration can.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"it cannot be read: {error.strerror}") from error
-    if not isinstance(content, Mapping):
-        raise ValueError("it must be a JSON object")
-    return config_from(content)

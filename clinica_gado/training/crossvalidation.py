@@ -13,10 +13,16 @@ from clinica_gado.errors import TrainingError
 
 @dataclass(frozen=True)
 class Split:
-    """Prepared pairs to learn from, and pairs of other subjects to judge by."""
+    """Prepared pairs to learn from, and pairs of other subjects to judge by.
+
+    Attributes
+    ----------
+    label_maps : heads to simulate on while learning; all that there are when None.
+    """
 
     training: tuple[Path, ...]
     validation: tuple[Path, ...]
+    label_maps: tuple[Path, ...] | None = None
 
 
 def subject_of(file: Path) -> str:
@@ -43,12 +49,13 @@ def split_folds(files: Sequence[Path], n_folds: int, seed: int) -> list[Split]:
     Raises
     ------
     TrainingError
-        There are fewer subjects than folds.
+        There are fewer subjects, or label maps, than folds.
     """
     subjects = sorted({subject_of(file) for file in files})
     if len(subjects) < n_folds:
         raise TrainingError(
-            f"{n_folds} folds need as many subjects; there are {len(subjects)} with a pair."
+            f"{n_folds} folds need as many subjects with a pair, or, without any, as many label "
+            f"maps; there are {len(subjects)}."
         )
     order = np.random.default_rng(seed).permutation(len(subjects))
     shares = [{subjects[i] for i in order[fold::n_folds]} for fold in range(n_folds)]

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from clinica_gado.training.config import DataConfig
+    from clinica_gado.training.config import AgentIn, DataConfig
     from clinica_gado.training.pairs import ScaledPair
 
 BRAIN_STEP, ENHANCING_STEP = 4, 20
@@ -36,16 +36,23 @@ class Located:
         return drawn
 
 
-def locate(pair: ScaledPair, *, adds_contrast: bool = False) -> Located:
+def locate(pair: ScaledPair, *, agent_in: AgentIn = "source") -> Located:
     """Find where patches can be drawn; without enhancement, anywhere inside."""
     inside = np.argwhere(pair.mask[::BRAIN_STEP, ::BRAIN_STEP, ::BRAIN_STEP]) * BRAIN_STEP
     if not len(inside):
         inside = np.array([pair.mask.shape]) // 2
-    first = pair.images[0]
-    excess = pair.target > first + ENHANCING_EXCESS if adds_contrast else first > pair.target
-    enhancing = np.argwhere(pair.mask & excess)[::ENHANCING_STEP]
+    enhancing = np.argwhere(pair.mask & _enhancing(pair, agent_in))[::ENHANCING_STEP]
     centres = (inside, enhancing if len(enhancing) else inside)
     return Located(pair, *(voxels.astype(np.int16) for voxels in centres))
+
+
+def _enhancing(pair: ScaledPair, agent_in: AgentIn) -> NDArray[np.bool_]:
+    first = pair.images[0]
+    if agent_in == "neither":
+        return np.zeros(pair.mask.shape, dtype=bool)
+    if agent_in == "target":
+        return np.asarray(pair.target > first + ENHANCING_EXCESS)
+    return np.asarray(first > pair.target)
 
 
 def cut_seen(

@@ -16,7 +16,7 @@ from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.simulation.stream import PairStream, StreamSettings
 from clinica_gado.training.augmentation import augment
 from clinica_gado.training.cases import scale_case
-from clinica_gado.training.config import ADDING_CONTRAST
+from clinica_gado.training.config import ADDING_CONTRAST, MADE
 from clinica_gado.training.cutting import Located, cut_seen, locate
 from clinica_gado.training.pairs import ScaledPair, on_network_grid
 from clinica_gado.training.simulated import simulate_case, simulate_pair
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from clinica_gado.models.blocks import SynthesisNetwork
     from clinica_gado.training.blueprint import Blueprint
-    from clinica_gado.training.config import TrainingConfig
+    from clinica_gado.training.config import AgentIn, TrainingConfig
 
     Element = TypeVar("Element", bound=np.generic)
 
@@ -104,7 +104,7 @@ class WholeHeads:
             logger.debug("Simulating head %d, on %s", head, label_map.name)
             seed = self._config.seed * 1_000_003 + head
             pair = self._simulate(label_map, seed)
-            self._heads[head] = _locate_in_head(pair, adds_contrast=self._config.adds_contrast)
+            self._heads[head] = _locate_in_head(pair, self._config.data.agent_in)
         return self._heads[head]
 
 
@@ -118,7 +118,7 @@ def simulated_patches(
     if not label_maps:
         return None
     data = config.data
-    if config.adds_contrast or not data.patch_size:
+    if config.takes_cases or not data.patch_size:
         simulate = partial(_simulate_whole, blueprint)
         return WholeHeads(label_maps, simulate, network.multiple, config, network.slices)
     settings = StreamSettings(
@@ -130,15 +130,16 @@ def simulated_patches(
     return StreamedPatches(PairStream(label_maps, settings, seed=config.seed))
 
 
-def _locate_in_head(pair: ScaledPair, *, adds_contrast: bool) -> Located:
+def _locate_in_head(pair: ScaledPair, agent_in: AgentIn) -> Located:
     """Find where patches can be drawn: in the head, though the air around counts too."""
     in_head = replace(pair, mask=pair.mask & _head(pair))
-    return replace(locate(in_head, adds_contrast=adds_contrast), pair=pair)
+    return replace(locate(in_head, agent_in=agent_in), pair=pair)
 
 
 def _simulate_whole(blueprint: Blueprint, label_map: Path, seed: int) -> ScaledPair:
-    if blueprint.target in ADDING_CONTRAST:
-        pair = scale_case(simulate_case(label_map, seed, blueprint.inputs), blueprint.rules)
+    if blueprint.target in (*ADDING_CONTRAST, *MADE):
+        case = simulate_case(label_map, seed, blueprint.inputs, blueprint.target)
+        pair = scale_case(case, blueprint.rules)
     else:
         pair = simulate_pair(label_map, seed, blueprint.normalisation)
     return on_network_grid(place_on_crop_grid(pair), blueprint.grid)

@@ -60,7 +60,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
     ) -> None:
         if not real and simulated is None:
             raise ValueError("There is nothing to draw patches from.")
-        self._real = [locate(pair, adds_contrast=config.adds_contrast) for pair in real]
+        self._real = [locate(pair, agent_in=config.agent_in) for pair in real]
         self._unenhanced = [locate(pair) for pair in unenhanced]
         self._simulated = simulated
         self._config, self._multiple, self._seed = config, multiple, seed
@@ -79,7 +79,7 @@ class PatchDataset(Dataset["torch.Tensor"]):
         self, patch: torch.Tensor, rng: np.random.Generator, *, is_simulated: bool
     ) -> torch.Tensor:
         """Vary what is enhanced, or which images are given, as suits the target."""
-        if self._config.adds_contrast:
+        if self._config.takes_cases:
             return _leave_out(patch, self._config.missing_share, rng)
         if is_simulated and rng.random() < self._config.unenhanced_share:
             return patch[[1, 1, 2]]

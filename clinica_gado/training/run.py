@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from clinica_gado.bids import select
+from clinica_gado.bids import parse_input_filters, select
 from clinica_gado.bids.visits import list_visits
 from clinica_gado.errors import TrainingError
 from clinica_gado.files import write_json
@@ -21,25 +23,27 @@ from clinica_gado.inference import Predictor
 from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import CARD_NAME, Bundle, load_bundle, save_bundle
 from clinica_gado.preprocessing.t1_linear import LinearOptions
-from clinica_gado.sequences import T1W, T1W_CE, T1W_LOW_DOSE
+from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.blueprint import Blueprint, blueprint_of, describe
-from clinica_gado.training.calibration import best_gain, scale_change
+from clinica_gado.training.calibration import CASE_GAINS, best_gain, on_one_scale, scale_change
 from clinica_gado.training.cases import (
     ENHANCED,
     brain_values,
     load_case,
     prepare_cases,
+    request_for,
     select_cases,
 )
-from clinica_gado.training.config import TrainingConfig
 from clinica_gado.training.crossvalidation import Split, hold_out, split_folds
-from clinica_gado.training.devices import Devices, start_fabric
+from clinica_gado.training.devices import start_fabric
+from clinica_gado.training.drawn import name_of_head, simulate_cases
 from clinica_gado.training.heads import simulated_patches
 from clinica_gado.training.loop import Course, train
-from clinica_gado.training.pairs import load_pair, prepare_pairs
+from clinica_gado.training.pairs import prepare_pairs
 from clinica_gado.training.patches import PatchDataset
+from clinica_gado.training.request import TrainingRequest, check_start, check_task, makers_of
 from clinica_gado.training.scaled import scaled_cases, scaled_pairs
-from clinica_gado.training.simulated import DOSES, RENDERED_AS, simulate_case
+from clinica_gado.training.simulated import simulate_case
 from clinica_gado.training.validation import Keeper, Trial, trial_of_case, trial_of_pair
 from clinica_gado.virtual_enhancement import EnhancementSettings
 
@@ -50,56 +54,14 @@ if TYPE_CHECKING:
 
     from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.card import Card
+    from clinica_gado.training.config import TrainingConfig
     from clinica_gado.training.pairs import ScaledPair
 
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "config.json"
-LEADERS = (T1W, T1W_LOW_DOSE)
-"""What can come first where contrast is added: its sequence and scale are those of the result."""
 HEADS_FOR_RANGES = 4
 """Simulated heads whose intensities stand for those of all: each takes seconds."""
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """What to train on, and what to call the result.
-
-    Attributes
-    ----------
-    caps : outputs of t1-gado-removal, or of t1-virtual-enhance where contrast is added, whose
-        images are taken where they are there.
-    preprocessing : route of the images of cases that are not there (see `LinearOptions`).
-    visits_tsv, validation_tsv : visits of `bids` to learn from, and to judge by; all those with a
-        pair when None, and none.
-    contrast_tsv, pairs_tsv : see `select`.
-    label_maps : whole-head label maps to simulate heads on while learning.
-    cache : where preprocessed pairs are kept.
-    start_from : id or folder of a bundle whose weights to begin with; its network is taken.
-    folds, fold : cross-validation by subject, and the one fold to do now; all of them when None.
-    workers : processes that draw patches ahead.
-    overwrite : forget what an earlier run left in `output`.
-    """
-
-    bids: Path
-    output: Path
-    model_id: str
-    licence: str
-    cache: Path
-    caps: Path | None = None
-    preprocessing: str = "standard"
-    visits_tsv: Path | None = None
-    validation_tsv: Path | None = None
-    contrast_tsv: Path | None = None
-    pairs_tsv: Path | None = None
-    label_maps: tuple[Path, ...] = ()
-    start_from: str | None = None
-    folds: int = 1
-    fold: int | None = None
-    devices: Devices = field(default_factory=Devices)
-    workers: int = 0
-    overwrite: bool = False
-    config: TrainingConfig = field(default_factory=TrainingConfig)
 
 
 def train_bundle(request: TrainingRequest) -> Bundle | None:
@@ -115,12 +77,14 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
         run with other settings.
     """
     check_task(request)
+    makers = makers_of(request)
     splits = make_splits(request, prepare(request))
     learned = list(dict.fromkeys(file for split in splits for file in split.training))
     blueprint = blueprint_of(
         request.config, request.start_from, partial(fit_ranges, request, learned)
     )
-    _check_start(request, blueprint)
+    check_start(request, blueprint)
+    blueprint = replace(blueprint, synthesised_by={**blueprint.synthesised_by, **makers})
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
     fabric.launch()
     if len(splits) == 1:
@@ -133,58 +97,16 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
     return join_folds(request, len(splits), blueprint) if fabric.is_global_zero else None
 
 
-def check_task(request: TrainingRequest) -> None:
-    """Refuse images that networks cannot learn from, or cannot be simulated, before any work.
-
-    Raises
-    ------
-    TrainingError
-        Such images are asked for.
-    """
-    config = request.config
-    if config.adds_contrast:
-        _check_enhancement(request)
-    elif config.input_names != (T1W_CE,):
-        raise TrainingError(
-            "To remove contrast a network learns from pairs of T1w-ce and T1w alone; the settings "
-            f"ask for {', '.join(config.input_names)}: leave inputs, or set target to enhanced."
-        )
-
-
-def _check_enhancement(request: TrainingRequest) -> None:
-    names = request.config.input_names
-    if names[0] not in LEADERS:
-        raise TrainingError(f"The target enhanced needs {' or '.join(LEADERS)} as the first input.")
-    unknown = set(names) - {T1W, *RENDERED_AS, *DOSES}
-    if request.label_maps and unknown:
-        raise TrainingError(
-            f"{', '.join(sorted(unknown))} cannot be simulated; leave --label-map out, or take "
-            f"inputs of {', '.join([T1W, *RENDERED_AS, *DOSES])}."
-        )
-    if request.pairs_tsv is not None:
-        raise TrainingError(
-            "The target enhanced takes all images of one visit: leave --pairs-tsv out."
-        )
-
-
-def _check_start(request: TrainingRequest, blueprint: Blueprint) -> None:
-    """Refuse a bundle to begin with whose images are not those asked for."""
-    if blueprint.inputs != request.config.input_names:
-        raise TrainingError(
-            f"{request.start_from} takes {', '.join(blueprint.inputs)}, the settings ask for "
-            f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
-        )
-
-
 def prepare(request: TrainingRequest) -> list[Path]:
     """Prepare every pair, or case, that is learned from or judged by."""
-    prepare_visits = _prepare_cases if request.config.adds_contrast else _prepare_pairs
+    config = request.config
+    prepare_visits = _prepare_cases if config.takes_cases else _prepare_pairs
     files = [file for table in _tables(request) for file in prepare_visits(request, table)]
     if not files and not request.label_maps:
-        wanted = f"{', '.join(request.config.input_names)} and T1w-ce"
+        made = config.data.target if config.data.makes_image else T1W_CE
+        wanted = f"{', '.join(config.input_names)} and {made}"
         raise TrainingError(
-            f"{request.bids} has no visit with "
-            f"{wanted if request.config.adds_contrast else 'both T1w'}; "
+            f"{request.bids} has no visit with {wanted if config.takes_cases else 'both T1w'}; "
             "name label maps to learn from simulation, or see `clinica-gado train --help` for "
             "tables of contrast and pairs."
         )
@@ -195,7 +117,7 @@ def _tables(request: TrainingRequest) -> Iterable[Path | None]:
     """Return the tables of visits to prepare; None stands for all visits."""
     tables = [request.visits_tsv, request.validation_tsv or request.visits_tsv]
     config = request.config
-    if config.adds_contrast and config.data.simulated_share == 1 and request.label_maps:
+    if config.takes_cases and config.data.simulated_share == 1 and request.label_maps:
         tables = [table for table in tables[1:] if request.validation_tsv]
     return dict.fromkeys(tables)
 
@@ -211,16 +133,29 @@ def _prepare_pairs(request: TrainingRequest, visits_tsv: Path | None) -> list[Pa
 
 
 def _prepare_cases(request: TrainingRequest, visits_tsv: Path | None) -> list[Path]:
+    config = request.config
+    wanted = request_for(
+        config.input_names,
+        config.data.target,
+        may_be_missing=config.data.missing_share > 0,
+        filters=parse_input_filters(request.input_filter),
+        assume_plain=request.assume_plain,
+    )
     jobs = select_cases(
-        request.bids,
-        request.config.input_names,
-        may_be_missing=request.config.data.missing_share > 0,
-        visits_tsv=visits_tsv,
-        contrast_tsv=request.contrast_tsv,
+        request.bids, wanted, visits_tsv=visits_tsv, contrast_tsv=request.contrast_tsv
     )
     caps = request.caps or request.cache / "caps"
     settings = EnhancementSettings(request.bids, caps, linear=LinearOptions(request.preprocessing))
-    return prepare_cases(jobs, request.cache, settings)
+    return prepare_cases(jobs, _cache_of(request), settings)
+
+
+def _cache_of(request: TrainingRequest) -> Path:
+    """Return where the cases of a choice of images are kept: another may take others of a visit."""
+    choice = request.choice_of_images
+    if not choice:
+        return request.cache
+    digest = hashlib.sha256(json.dumps(choice, sort_keys=True).encode()).hexdigest()
+    return request.cache / f"chosen-{digest[:8]}"
 
 
 def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rule]:
@@ -232,7 +167,8 @@ def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rul
     """
     names, target = request.config.input_names, request.config.data.target
     heads = [] if files else request.label_maps[:HEADS_FOR_RANGES]
-    simulated = [brain_values(simulate_case(head, n, names)) for n, head in enumerate(heads)]
+    drawn = (simulate_case(head, n, names, target) for n, head in enumerate(heads))
+    simulated = [brain_values(case) for case in drawn]
 
     def values(name: str) -> Iterable[NDArray[np.float32]]:
         cases = simulated or (brain_values(load_case(file, target)) for file in files)
@@ -242,10 +178,15 @@ def fit_ranges(request: TrainingRequest, files: Sequence[Path]) -> dict[str, Rul
 
 
 def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
-    """Split the pairs: into folds, or by the user's table of validation visits."""
+    """Split the pairs: into folds, or by the user's table of validation visits.
+
+    Without pairs, folds are of label maps: each is judged by heads simulated on the others.
+    """
     if request.folds > 1:
         if request.fold is not None and not 0 <= request.fold < request.folds:
             raise TrainingError(f"There is no fold {request.fold}; give 0 to {request.folds - 1}.")
+        if not files:
+            return _split_heads(request)
         return split_folds(files, request.folds, request.config.seed)
     if request.validation_tsv is None:
         return [Split(tuple(files), ())]
@@ -256,11 +197,34 @@ def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
     return [split]
 
 
+def _split_heads(request: TrainingRequest) -> list[Split]:
+    label_maps = {Path(name_of_head(label_map)): label_map for label_map in request.label_maps}
+    splits = []
+    for fold in split_folds(list(label_maps), request.folds, request.config.seed):
+        taught, held = (
+            tuple(label_maps[n] for n in names) for names in (fold.training, fold.validation)
+        )
+        splits.append(Split((), _judges_on(held, request), taught))
+    return splits
+
+
+def _judges_on(label_maps: Sequence[Path], request: TrainingRequest) -> tuple[Path, ...]:
+    """Return a simulated case of each label map; none where pairs of T1w are learned from."""
+    config = request.config
+    if not config.takes_cases:
+        return ()
+    names = (*config.input_names, *([config.data.target] if config.data.makes_image else []))
+    folder = request.cache / "simulated" / "-".join(names)
+    return tuple(simulate_cases(label_maps, 1, names, folder))
+
+
 def train_split(
     request: TrainingRequest, split: Split, blueprint: Blueprint, fabric: Fabric
 ) -> Bundle:
     """Train one network on one split and write its bundle."""
     config, folder = request.config, request.output / "training"
+    if split.label_maps is not None:
+        request = replace(request, label_maps=split.label_maps)
     if request.overwrite and fabric.is_global_zero:
         shutil.rmtree(folder, ignore_errors=True)
         (request.output / CARD_NAME).unlink(missing_ok=True)
@@ -297,7 +261,7 @@ def train_split(
     )
     train(network, dataset, course, fabric, keeper)
     if fabric.is_global_zero:
-        calibrate(load_bundle(request.output), split.training, config)
+        calibrate(load_bundle(request.output), split, config)
     fabric.barrier()
     return load_bundle(request.output)
 
@@ -307,7 +271,7 @@ def real_pairs(
 ) -> tuple[list[ScaledPair], list[ScaledPair]]:
     """Return the pairs to learn from, and those that show what is to be left as it is."""
     data = config.data
-    if config.adds_contrast:
+    if config.takes_cases:
         files, rules, grid = split.training, blueprint.rules, blueprint.grid
         return scaled_cases(files, rules, grid, data.target), []
     read = partial(scaled_pairs, split.training, blueprint.normalisation, blueprint.grid)
@@ -317,7 +281,7 @@ def real_pairs(
 
 def reader_of(config: TrainingConfig) -> Callable[[Path], Trial]:
     """Return what reads a prepared file as what the network is judged on."""
-    if config.adds_contrast:
+    if config.takes_cases:
         return partial(trial_of_case, target=config.data.target)
     return partial(trial_of_pair, target=config.data.target)
 
@@ -338,6 +302,8 @@ def _names(request: TrainingRequest, split: Split, blueprint: Blueprint) -> dict
         "validation_pairs": [path.stem for path in split.validation],
         "simulated_heads": [path.name for path in request.label_maps],
         "started_from": blueprint.started_from,
+        **request.choice_of_images,
+        **({"synthesised_by": dict(blueprint.synthesised_by)} if blueprint.synthesised_by else {}),
     }
 
 
@@ -350,21 +316,38 @@ def count_steps(config: TrainingConfig, n_pairs: int, world: int) -> int:
     return math.ceil(optimisation.epochs * max(n_pairs, 1) / at_once)
 
 
-def calibrate(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> Bundle:
-    """Write the bundle again, complete, its change as strong as suits the whole real pairs."""
+def calibrate(bundle: Bundle, split: Split, config: TrainingConfig) -> Bundle:
+    """Write the bundle again, complete, its change as strong as suits whole images best.
+
+    Those are the real pairs that it learned from; of cases, those that judge, if there are any.
+    """
     facts = dict(bundle.card.training_data)
     if facts.get("complete"):
         logger.info("%s is complete; --overwrite trains it anew.", bundle.folder)
         return bundle
     weights: Mapping[str, torch.Tensor] = bundle.load_network().state_dict()
-    is_wanted = config.validation.calibrate == "yes" and not config.adds_contrast
-    if files and bundle.card.output == "change" and is_wanted:
-        pairs = (load_pair(path) for path in files)
-        gain = best_gain(Predictor(bundle), pairs, config.loss.enhancement_weight)
+    files = split.validation if config.data.takes_cases else split.training
+    if files and bundle.card.output == "change" and config.validation.calibrate == "yes":
+        gain = _find_gain(bundle, files, config)
         weights = scale_change(weights, gain)
         facts["gain_on_change"] = gain
+        if config.data.takes_cases:
+            facts["gain_chosen_by"] = [file.stem for file in files]
     card = replace(bundle.card, training_data={**facts, "complete": True})
     return save_bundle(bundle.folder, card, [weights])
+
+
+def _find_gain(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> float:
+    predictor, weight, target = (
+        *(Predictor(bundle), config.loss.enhancement_weight),
+        config.data.target,
+    )
+    if not config.data.takes_cases:
+        return best_gain(predictor, map(partial(trial_of_pair, target="remapped"), files), weight)
+    trials = map(partial(trial_of_case, target=target), files)
+    # What is wanted is made of the first image there, in its units.
+    scaled = trials if target == "added" else map(on_one_scale, trials)
+    return best_gain(predictor, scaled, weight, gains=CASE_GAINS, agent_in=config.data.agent_in)
 
 
 def join_folds(request: TrainingRequest, n_folds: int, blueprint: Blueprint) -> Bundle | None:

@@ -22,7 +22,7 @@ from clinica_gado.simulation.sampling import (
     sample_lesion,
     sample_sequence,
 )
-from clinica_gado.training.cases import Case
+from clinica_gado.training.cases import ENHANCED, Case
 from clinica_gado.training.pairs import ScaledPair
 
 RENDERED_AS = {T2W: "t2w", FLAIR: "flair", ADC: "adc"}
@@ -62,12 +62,18 @@ def simulate_pair(label_map: Path, seed: int, normalisation: Normalisation) -> S
     return ScaledPair(scale.apply(source), scale.apply(target), np.ones(source.shape, dtype=bool))
 
 
-def simulate_case(label_map: Path, seed: int, inputs: Sequence[str]) -> Case:
+def simulate_case(
+    label_map: Path, seed: int, inputs: Sequence[str], target: str = ENHANCED
+) -> Case:
     """Draw a person, a lesion of any kind and a protocol; render the inputs and the enhanced T1w.
 
     The enhanced T1w is the same acquisition as the T1w at full dose: both agree exactly wherever no
     agent is. Half of the heads show the brain alone, cut out as a skull-strip does. Images are as
     those of `simulate_pair`.
+
+    Parameters
+    ----------
+    target : what is wanted; one of `RENDERED_AS` is rendered in the place of the enhanced T1w.
     """
     rng = np.random.default_rng(seed)
     labels = load_label_map(label_map)
@@ -76,7 +82,7 @@ def simulate_case(label_map: Path, seed: int, inputs: Sequence[str]) -> Case:
     t1w = sample_sequence(rng, str(rng.choice(T1_SEQUENCES)), field_strength_t)
     others = {n: sample_sequence(rng, s, field_strength_t) for n, s in RENDERED_AS.items()}
     head, brain = build_head(labels, parameters), labels.mask(BRAIN)
-    region = _shown(head, rng)
+    region, is_other = _shown(head, rng), target in RENDERED_AS
 
     def render(name: str, dose: float) -> NDArray[np.float32]:
         signal = render_signal(head, parameters, others.get(name, t1w), dose)
@@ -85,10 +91,10 @@ def simulate_case(label_map: Path, seed: int, inputs: Sequence[str]) -> Case:
     return Case(
         name=f"{label_map.name.partition('.')[0]}_{seed}",
         images={name: render(name, DOSES.get(name, 0.0)) for name in inputs},
-        enhanced=render(T1W, CLINICAL_DOSE_MMOL_PER_KG),
+        wanted=render(target, 0.0) if is_other else render(T1W, CLINICAL_DOSE_MMOL_PER_KG),
         brain=brain & region,
         mask=np.ones(brain.shape, dtype=bool),
-        same_scale=True,
+        same_scale=not is_other,
     )
 
 

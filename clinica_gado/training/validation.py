@@ -50,6 +50,13 @@ class Trial:
     mask: NDArray[np.bool_]
     region: NDArray[np.bool_]
 
+    @property
+    def first(self) -> NDArray[np.float32]:
+        """The first image, which a change is added to."""
+        images = self.images.values() if isinstance(self.images, Mapping) else self.images
+        image: NDArray[np.float32] = next(iter(images))
+        return image
+
 
 def trial_of_pair(file: Path, target: str) -> Trial:
     """Read a prepared pair as a trial; its target as `DataConfig` says."""
@@ -61,7 +68,7 @@ def trial_of_pair(file: Path, target: str) -> Trial:
 def trial_of_case(file: Path, target: str = ENHANCED) -> Trial:
     """Read a prepared case as a trial, in the brain; its target as `DataConfig` says."""
     case = load_case(file, target)
-    return Trial(case.name, case.images, case.enhanced, case.mask & case.brain, case.brain)
+    return Trial(case.name, case.images, case.wanted, case.mask & case.brain, case.brain)
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,18 @@ def test_options_of_data_and_machine_reach_the_training(asked, tmp_path):
     training = request.training
     assert (training.folds, training.label_maps, training.workers) == (2, (head,), 0)
     assert training.devices.device == "cpu"
+    assert training.choice_of_images == {}
     assert (request.draws, request.test_draws, request.flips) == (3, 2, "all")
     _, *values = asked(
         "sensitivity", "--at-delta", 0.1, "--at-lambda", 0.1, 10, "--design", "cross"
     )
     assert values == [(0.1,), ((0.1, 10.0),), "cross"]
+
+
+def test_images_are_chosen_as_the_pipeline_chooses_them(asked):
+    request, _ = asked("ablation", "--input-filter", "FLAIR:acq=3d", "--assume-plain")
+    chosen = {"input_filter": ["FLAIR:acq=3d"], "assume_plain": True}
+    assert request.training.choice_of_images == chosen
 
 
 def test_every_setting_of_a_file_is_taken(asked, tmp_path):

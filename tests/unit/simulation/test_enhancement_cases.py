@@ -76,8 +76,8 @@ def test_a_low_dose_shows_a_part_of_the_enhancement(phantom_file):
     (name,) = DOSES
     drawn = simulate_case(phantom_file, WHOLE, ("T1w", name))
     plain, low = drawn.images["T1w"], drawn.images[name]
-    enhancing = drawn.enhanced > 1.3 * plain
-    share = (low - plain)[enhancing].mean() / (drawn.enhanced - plain)[enhancing].mean()
+    enhancing = drawn.wanted > 1.3 * plain
+    share = (low - plain)[enhancing].mean() / (drawn.wanted - plain)[enhancing].mean()
     assert 0.1 < share < 0.9
 
 
@@ -85,7 +85,7 @@ def test_some_heads_are_shown_without_all_but_their_brain(phantom, phantom_file)
     scalp = phantom.labels == SCALP
     whole, alone = (simulate_case(phantom_file, seed, INPUTS) for seed in (WHOLE, BRAIN_ALONE))
     assert whole.images["T1w"][scalp].any()
-    for image in (*alone.images.values(), alone.enhanced):
+    for image in (*alone.images.values(), alone.wanted):
         assert not image[scalp].any()
         assert image[alone.brain].all()
 
@@ -101,3 +101,10 @@ def test_channels_keep_their_places_on_every_way_to_the_network():
     padded = pad_whole(cut_slab(pair, 3, 6), (8, 8, 1))
     assert padded.shape == (4, 16, 16, 3)
     np.testing.assert_array_equal(padded[:, 8, 8, 1], [1, 2, 3, 1])
+
+
+def test_another_image_can_be_wanted_instead_on_a_scale_of_its_own(phantom_file):
+    given = simulate_case(phantom_file, WHOLE, ("T1w", "ADC"))
+    wanted = simulate_case(phantom_file, WHOLE, ("T1w",), "ADC")
+    np.testing.assert_array_equal(wanted.wanted, given.images["ADC"])
+    assert not wanted.same_scale

@@ -14,7 +14,7 @@ from clinica_gado.studies.material import StudyRequest
 from clinica_gado.training import run
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.devices import Devices
-from clinica_gado.training.run import TrainingRequest
+from clinica_gado.training.request import TrainingRequest
 
 SHAPE = (14, 14, 14)
 CONFIG = with_changes(

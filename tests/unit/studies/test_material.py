@@ -7,16 +7,11 @@ import pytest
 
 from clinica_gado.errors import TrainingError
 from clinica_gado.models.card import GRIDS
-from clinica_gado.studies import material
-from clinica_gado.studies.material import (
-    find_material,
-    place_case,
-    simulate_cases,
-    subjects_of,
-)
-from clinica_gado.training import run
+from clinica_gado.studies.material import find_material, subjects_of
+from clinica_gado.training import drawn, run
 from clinica_gado.training.cases import Case, load_case
 from clinica_gado.training.config import TrainingConfig, with_changes
+from clinica_gado.training.drawn import place_case, simulate_cases
 
 INPUTS = ("T1w", "FLAIR", "T1w-lowdose")
 
@@ -34,9 +29,9 @@ def simulated(monkeypatch):
         images = {name: image * (n + 1) for n, name in enumerate(inputs)}
         return Case(label_map.name, images, 9 * image, brain, brain)
 
-    monkeypatch.setattr(material, "simulate_case", simulate)
+    monkeypatch.setattr(drawn, "simulate_case", simulate)
     # Files of the whole template's grid take seconds to write.
-    monkeypatch.setattr(material, "place_case", lambda case: case)
+    monkeypatch.setattr(drawn, "place_case", lambda case: case)
     return seeds
 
 
@@ -65,7 +60,7 @@ def test_images_and_brain_of_a_case_go_to_one_place_on_the_grid_of_the_template(
     case = place_case(Case("a", {"T1w": image, "FLAIR": 2 * image}, 3 * image, brain, brain))
     assert case.brain.shape == GRIDS["mni-1mm"]
     assert int(case.brain.sum()) == 64
-    assert [float(i[case.brain].min()) for i in (*case.images.values(), case.enhanced)] == [
+    assert [float(i[case.brain].min()) for i in (*case.images.values(), case.wanted)] == [
         5,
         10,
         15,

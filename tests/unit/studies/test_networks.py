@@ -94,3 +94,7 @@ def test_a_folder_of_another_study_is_not_taken_for_this_one(request_of, cases):
     other = replace(network, config=with_changes(study.config, {"seed": 5}))
     with pytest.raises(TrainingError, match=r"another study \(config\.seed\)"):
         score_network(study, other)
+    chosen = replace(study.request.training, assume_plain=True)
+    study = replace(study, request=replace(study.request, training=chosen))
+    with pytest.raises(TrainingError, match=r"another study \(assume_plain\)"):
+        score_network(study, network)

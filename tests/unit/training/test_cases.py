@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ T1W = np.random.default_rng(0).uniform(80, 120, SHAPE).astype(np.float32)
 
 
 def case(**changes):
-    given = {"images": {"T1w": T1W}, "enhanced": 3 * T1W, "same_scale": False, **changes}
+    given = {"images": {"T1w": T1W}, "wanted": 3 * T1W, "same_scale": False, **changes}
     return Case(name="a", brain=BRAIN, mask=np.ones(SHAPE, dtype=bool), **given)
 
 
@@ -79,8 +80,8 @@ def two_scans():
 def test_in_its_own_style_a_case_differs_from_its_first_image_by_the_agent_alone():
     case, vessel = two_scans()
     own = in_own_style(case)
-    gain = np.median(case.images["T1w"]) / np.median(case.enhanced)
-    change = own.enhanced - case.images["T1w"]
+    gain = np.median(case.images["T1w"]) / np.median(case.wanted)
+    change = own.wanted - case.images["T1w"]
     assert change[vessel].mean() == pytest.approx(200 * gain, rel=0.05)
     away = ~ndimage.binary_dilation(vessel, iterations=2)
     assert change[away].mean() < 0.2
@@ -95,9 +96,9 @@ def test_images_of_one_scale_are_of_one_style_already():
 def test_a_prepared_case_is_read_with_the_target_asked_for(tmp_path):
     case, _ = two_scans()
     file = tmp_path / "a.npz"
-    np.savez(file, **case.images, enhanced=case.enhanced, brain=case.brain)
-    np.testing.assert_array_equal(load_case(file).enhanced, case.enhanced)
-    np.testing.assert_array_equal(load_case(file, "added").enhanced, in_own_style(case).enhanced)
+    np.savez(file, **case.images, enhanced=case.wanted, brain=case.brain)
+    np.testing.assert_array_equal(load_case(file).wanted, case.wanted)
+    np.testing.assert_array_equal(load_case(file, "added").wanted, in_own_style(case).wanted)
 
 
 @pytest.fixture
@@ -129,6 +130,19 @@ def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
     np.testing.assert_array_equal(found.images["T1w"], T1W)
     np.testing.assert_array_equal(found.mask, BRAIN)
     assert not found.same_scale
+
+
+def test_a_visit_without_an_enhanced_image_is_kept_apart_from_one_with_it(
+    job, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cases, "preprocess", lambda job, settings: None)
+    monkeypatch.setattr(cases, "read_brain", lambda paths: BRAIN)
+    monkeypatch.setattr(cases, "read_images", lambda job, caps: {"T1w": T1W, "ADC": 2 * T1W})
+    (file,) = prepare_cases([replace(job, reference=None)], tmp_path / "cache", settings)
+    assert file.parent.name == "T1w-alone"
+    found = load_case(file, "ADC")
+    assert list(found.images) == ["T1w"]
+    np.testing.assert_array_equal(found.wanted, 2 * T1W)
 
 
 def test_a_visit_that_cannot_be_prepared_is_left_out_with_its_reason(

@@ -15,10 +15,10 @@ from clinica_gado.training.blueprint import architecture_of
 from clinica_gado.training.config import (
     TrainingConfig,
     config_from,
-    read_config,
     settings,
     with_changes,
 )
+from clinica_gado.training.config_file import read_config
 from clinica_gado.training.loop import stage_of
 from clinica_gado.training.presets import PRESETS
 from clinica_gado.training.run import count_steps

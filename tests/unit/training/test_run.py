@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from clinica_gado.errors import TrainingError
+from clinica_gado.bids import parse_input_filters
+from clinica_gado.errors import SelectionError, TrainingError
+from clinica_gado.inference import Predictor
 from clinica_gado.inference.normalisation import training_range
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import heads, run
@@ -21,7 +23,8 @@ from clinica_gado.training.crossvalidation import Split
 from clinica_gado.training.devices import Devices
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.presets import PRESETS
-from clinica_gado.training.run import TrainingRequest, count_steps, train_bundle
+from clinica_gado.training.request import TrainingRequest
+from clinica_gado.training.run import count_steps, train_bundle
 
 pytest.importorskip("lightning_fabric")
 
@@ -58,8 +61,7 @@ def small(monkeypatch):
     score = Score()
     monkeypatch.setattr(run, "scaled_pairs", lambda files, *_: [pair for _ in files])
     monkeypatch.setattr(run.Keeper, "score", lambda keeper, predictor: score(keeper, predictor))
-    monkeypatch.setattr(run, "load_pair", lambda path: path)
-    monkeypatch.setattr(run, "best_gain", lambda predictor, pairs, weight: 1.5)
+    monkeypatch.setattr(run, "best_gain", lambda *_, **__: 1.5)
     yield
     torch.set_num_threads(before)
 
@@ -235,6 +237,75 @@ def test_real_visits_teach_to_add_contrast_and_images_may_be_missing(request_of,
     assert "gain_on_change" not in card.training_data
 
 
+FILTERED = {"input_filter": ("FLAIR:acq=3d",), "assume_plain": True}
+
+
+def test_the_images_taken_of_a_visit_are_those_that_the_user_says(
+    request_of, cases, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(run, "select_cases", lambda bids, request, **_: asked.append(request) or [])
+    caches = []
+    monkeypatch.setattr(run, "prepare_cases", lambda j, cache, s: caches.append(cache) or cases)
+    run.prepare(request_of(config=ENHANCED))
+    run.prepare(request_of(config=ENHANCED, **FILTERED))
+    plain, filtered = asked
+    assert (dict(plain.filters), plain.assume_plain) == ({}, False)
+    assert filtered.filters == parse_input_filters(["FLAIR:acq=3d"])
+    assert filtered.assume_plain
+    assert caches[0] == tmp_path
+    assert caches[1].parent == tmp_path
+
+
+def test_a_run_is_not_gone_on_with_on_images_chosen_in_another_way(request_of, cases):
+    config = with_changes(ENHANCED, {"missing_share": 0.25})
+    train_bundle(request_of(config=config, **FILTERED))
+    card = train_bundle(request_of(config=config, **FILTERED)).card
+    assert card.training_data["input_filter"] == ["FLAIR:acq=3d"]
+    with pytest.raises(TrainingError, match=r"data\.assume_plain, data\.input_filter"):
+        train_bundle(request_of(config=config))
+
+
+def test_a_filter_is_read_before_any_work(request_of):
+    with pytest.raises(SelectionError, match="cannot read 'acq=3d'"):
+        run.check_task(request_of(config=ENHANCED, input_filter=("acq=3d",)))
+    with pytest.raises(TrainingError, match="to remove contrast leave them out"):
+        run.check_task(request_of(assume_plain=True))
+
+
+@pytest.mark.parametrize(
+    ("judges", "calibrate", "chosen_by"),
+    [(True, "yes", ["sub-1_ses-M000"]), (True, "no", None), (False, "yes", None)],
+)
+def test_the_strength_of_an_added_change_is_chosen_by_the_cases_that_judge(
+    request_of, cases, monkeypatch, judges, calibrate, chosen_by
+):
+    learned, judge = cases
+    split = Split((learned,), (judge,) if judges else ())
+    monkeypatch.setattr(run, "make_splits", lambda request, files: [split])
+    changes = {"missing_share": 0.25, "calibrate": calibrate, "target": "enhanced"}
+    asked = []
+
+    def best_gain(predictor, trials, weight, *, gains, agent_in):
+        asked.extend(trials)
+        assert (min(gains), max(gains), agent_in) == (0.25, 2, "target")
+        return 0.5
+
+    monkeypatch.setattr(run, "best_gain", best_gain)
+    bundle = train_bundle(request_of(config=with_changes(ENHANCED, changes)))
+    told = bundle.card.training_data
+    assert told.get("gain_chosen_by") == chosen_by
+    assert told.get("gain_on_change") == (0.5 if chosen_by else None)
+    assert [trial.name for trial in asked] == (chosen_by or [])
+    for trial in asked:
+        medians = [np.median(image[trial.mask]) for image in (trial.first, trial.wanted)]
+        assert medians[0] == pytest.approx(medians[1])
+    if chosen_by:
+        latest = load_bundle(bundle.folder / "training" / "latest").load_network().state_dict()
+        kept = bundle.load_network().state_dict()
+        assert torch.allclose(kept["head.weight"], 0.5 * latest["head.weight"])
+
+
 def test_z_scores_have_the_range_of_each_image_of_the_training_set(request_of, cases):
     config = with_changes(
         ENHANCED, {"normalisation": "zscore", "output_mode": "image", "missing_share": 0.25}
@@ -295,6 +366,55 @@ def test_a_bundle_of_other_inputs_is_not_begun_with(request_of, tmp_path, monkey
     given = {"label_maps": (tmp_path / "head.nii.gz",), "start_from": str(first.folder)}
     with pytest.raises(TrainingError, match="takes T1w-ce"):
         train_bundle(request_of(config=ENHANCED, output=tmp_path / "second", **given))
+
+
+@pytest.fixture
+def head_files(tmp_path, cases, monkeypatch):
+    """Return label maps; a case of a few voxels stands for each head that judges."""
+    maps = tuple(tmp_path / f"head_0{number}_dseg.nii.gz" for number in range(5))
+    for path in maps:
+        path.write_text(path.name, encoding="utf-8")
+    pair = ScaledPair(*(np.full(s, 0.5, np.float32) for s in ((3, 12, 12, 12), (12,) * 3)), None)
+    pair = replace(pair, mask=np.ones((12, 12, 12), dtype=bool))
+    monkeypatch.setattr(heads, "_simulate_whole", lambda blueprint, label_map, seed: pair)
+    monkeypatch.setattr(run, "select_cases", lambda *_, **__: [])
+    monkeypatch.setattr(run, "prepare_cases", lambda jobs, cache, settings: [])
+
+    def judges(label_maps, n_draws, names, folder):
+        assert (n_draws, names) == (1, ("T1w", "T2w", "FLAIR"))
+        return [folder / f"{path.name.split('_')[1]}_draw-0.npz" for path in label_maps]
+
+    monkeypatch.setattr(run, "simulate_cases", judges)
+    return maps
+
+
+def test_without_visits_folds_are_of_heads_and_make_an_ensemble_of_forty_runs(
+    request_of, head_files, cases
+):
+    bundle = train_bundle(request_of(config=ENHANCED, label_maps=head_files, folds=5))
+    folds = bundle.card.training_data["folds"]
+    judged = [fold["validation_pairs"] for fold in folds]
+    assert sorted(judged) == [[f"0{number}_draw-0"] for number in range(5)]
+    for fold, (judge,) in zip(folds, judged, strict=True):
+        others = [path.name for path in head_files if path.name[5:7] != judge[:2]]
+        assert fold["simulated_heads"] == others
+    case = load_case(cases[0])
+    predicted = Predictor(bundle, device="cpu", flips="all").predict(case.images)
+    assert predicted.n_runs == 40
+
+
+def test_heads_alone_are_split_for_a_network_that_removes_contrast_too(
+    request_of, head_files, monkeypatch
+):
+    monkeypatch.setattr(run, "_prepare_pairs", lambda request, table: [])
+    splits = run.make_splits(request_of(label_maps=head_files, folds=2), [])
+    assert [(split.training, split.validation) for split in splits] == [((), ())] * 2
+    assert sorted(len(split.label_maps) for split in splits) == [2, 3]
+
+
+def test_fewer_heads_than_folds_cannot_be(request_of, head_files):
+    with pytest.raises(TrainingError, match="there are 5"):
+        train_bundle(request_of(config=ENHANCED, label_maps=head_files, folds=6))
 
 
 def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
