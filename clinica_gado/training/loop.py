@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from clinica_gado.errors import TrainingError
 from clinica_gado.training.checkpoint import CHECKPOINT_NAME, TrainingState, average_of
 from clinica_gado.training.logs import RunLog
 from clinica_gado.training.losses import measure_losses
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
     from clinica_gado.training.config import LossConfig, OptimisationConfig, TrainingConfig
 
+logger = logging.getLogger(__name__)
+
+MAX_LEFT_OUT = 10
+"""Steps in a row without a finite gradient that end a run."""
 Validate = Callable[[TrainingState], Mapping[str, float]]
 """Judges the average of the weights, keeps it if it is the best, and returns what to log."""
 
@@ -66,6 +72,7 @@ def train(
     state.resume(course.folder / CHECKPOINT_NAME, course.request)
     batches = iter(_loader(dataset, course, state.step, fabric))
     log = RunLog(course.folder, state.step, course.n_steps) if fabric.is_global_zero else None
+    guard = GradientGuard()
     while state.step < course.n_steps:
         loss, rate = stage_of(config, state.step, course.n_steps)
         for group in optimiser.param_groups:
@@ -78,9 +85,8 @@ def train(
                 predicted = model(batch.source.contiguous(memory_format=torch.channels_last_3d))
                 losses = measure_losses(predicted.float(), batch, loss)
                 fabric.backward(losses["loss"] / accumulate)
-        if config.optimisation.clip_norm:
-            fabric.clip_gradients(model, fitted, max_norm=config.optimisation.clip_norm)
-        fitted.step()
+        if guard.let_pass(_clip(fabric, model, fitted, config.optimisation.clip_norm)):
+            fitted.step()
         fitted.zero_grad()
         average.update_parameters(network)
         state.step += 1
@@ -91,6 +97,43 @@ def train(
             _keep(state, course, log, validate)
             fabric.barrier()
     return average.module.eval()
+
+
+class GradientGuard:
+    """Leaves out a step whose gradient is not finite, as mixed precision now and then has one."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def let_pass(self, norm: float) -> bool:
+        """Tell whether to make a step whose gradient has this norm.
+
+        Raises
+        ------
+        TrainingError
+            `MAX_LEFT_OUT` steps in a row had none that is finite.
+        """
+        if math.isfinite(norm):
+            self._in_a_row = 0
+            return True
+        self._in_a_row += 1
+        if self._in_a_row == MAX_LEFT_OUT:
+            raise TrainingError(
+                f"The gradient was not finite in {MAX_LEFT_OUT} steps in a row: the run diverged, "
+                "or an image has no scale. Try a lower --learning-rate, or --precision fp32."
+            )
+        logger.warning("A step is left out: its gradient is not finite.")
+        return False
+
+
+def _clip(
+    fabric: Fabric, model: nn.Module, optimiser: torch.optim.Optimizer, max_norm: float
+) -> float:
+    """Shorten the gradient to a norm, of any length if 0; return the norm that it had."""
+    norm = fabric.clip_gradients(
+        model, optimiser, max_norm=max_norm or math.inf, error_if_nonfinite=False
+    )
+    return float(norm)
 
 
 def prepare_to_learn(network: nn.Module, norm_statistics: str) -> None:

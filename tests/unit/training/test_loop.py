@@ -238,3 +238,34 @@ def test_batch_norms_keep_their_averages_where_asked_and_the_weights_still_learn
     assert all(states["batch"][name] for name in means)
     assert not any(states["running"][name] for name in means)
     assert states["running"]["head.weight"]
+
+
+class Broken(AttentionUNet):
+    """Answers with no numbers in some of its calls; it learns from the others."""
+
+    bad: frozenset[int] = frozenset()
+    calls = 0
+
+    def forward(self, images):
+        type(self).calls += 1
+        answer = super().forward(images)
+        return answer * float("nan") if self.calls in self.bad else answer
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_a_step_without_a_finite_gradient_is_left_out(tmp_path, monkeypatch, caplog, clip_norm):
+    changes = {**SMALL, **UNVARIED, "accumulate": 1, "clip_norm": clip_norm}
+    config = with_changes(TrainingConfig(), changes)
+    monkeypatch.setattr(Broken, "bad", frozenset({2, 3}))
+    monkeypatch.setattr(Broken, "calls", 0)
+    average, _ = run(tmp_path, config, 5, model=Broken(width=2, levels=2, output="change"))
+    assert caplog.text.count("A step is left out") == 2
+    weights = [value for name, value in average.state_dict().items() if "running" not in name]
+    assert all(torch.isfinite(value).all() for value in weights)
+
+
+def test_a_run_that_diverged_ends_in_words(tmp_path, monkeypatch):
+    config = with_changes(TrainingConfig(), {**SMALL, **UNVARIED})
+    monkeypatch.setattr(Broken, "bad", frozenset(range(1000)))
+    with pytest.raises(TrainingError, match=r"not finite in 10 steps in a row.*--precision fp32"):
+        run(tmp_path, config, 20, model=Broken(width=2, levels=2, output="change"))
