@@ -47,7 +47,7 @@ _DATA: tuple[Decorator, ...] = (
         "--preprocessing",
         type=click.Choice(["fast", "standard", "clinica"]),
         default="standard",
-        help="Of several images of a visit, where they are not in --caps.",
+        help="Where contrast is added: route of images that are not in --caps.",
     ),
     click.option(
         "--label-map", "label_maps", type=FILE, multiple=True, help="Head to simulate on."

@@ -99,6 +99,11 @@ def check_task(request: TrainingRequest) -> None:
             "--input-filter, --assume-plain and --synthesise are for networks that take several "
             "images; to remove contrast leave them out."
         )
+    if request.preprocessing != "standard":
+        raise TrainingError(
+            "--preprocessing is for networks that take several images: pairs to remove contrast "
+            "go through the standard route; leave it out, or take other images by --caps."
+        )
     if config.input_names != (T1W_CE,):
         raise TrainingError(
             "To remove contrast a network learns from pairs of T1w-ce and T1w alone; the settings "

@@ -41,22 +41,27 @@ if TYPE_CHECKING:
 
 
 def simulate_pair(label_map: Path, seed: int, normalisation: Normalisation) -> ScaledPair:
-    """Draw a person, a lesion and a T1w sequence; render it with and without agent.
+    """Draw a person, a lesion of any kind and a T1w sequence; render it with and without agent.
 
-    The images have no noise and the label map's 1 mm grid, turned to RAS; `augment` adds the
-    variations of acquisition. All voxels count, so that air and scalp are learned to stay.
+    Half of the heads show the brain alone, cut out as a skull-strip does. The images have no noise
+    and the label map's 1 mm grid, turned to RAS; `augment` adds the variations of acquisition. All
+    voxels count, so that air and scalp are learned to stay.
     """
     rng = np.random.default_rng(seed)
     labels = load_label_map(label_map)
     field_strength_t = float(rng.choice((1.5, 3.0)))
-    parameters = sample_head(rng, field_strength_t, (sample_lesion(rng, "ring"),))
+    parameters = sample_head(rng, field_strength_t, (sample_lesion(rng),))
     sequence = sample_sequence(rng, str(rng.choice(T1_SEQUENCES)), field_strength_t)
     head = build_head(labels, parameters)
+    region = _shown(head, rng)
     source, target = (
-        blur(render_signal(head, parameters, sequence, dose), BLUR_MM).numpy()
+        np.asarray(
+            blur(render_signal(head, parameters, sequence, dose), BLUR_MM).numpy() * region,
+            np.float32,
+        )
         for dose in (CLINICAL_DOSE_MMOL_PER_KG, 0.0)
     )
-    scale = normalisation.fit(source[labels.mask(BRAIN)])
+    scale = normalisation.fit(source[labels.mask(BRAIN) & region])
     # A darkening by T2* at high concentration is no enhancement, and is not to be undone.
     target = np.minimum(target, source)
     return ScaledPair(scale.apply(source), scale.apply(target), np.ones(source.shape, dtype=bool))
@@ -68,8 +73,7 @@ def simulate_case(
     """Draw a person, a lesion of any kind and a protocol; render the inputs and the enhanced T1w.
 
     The enhanced T1w is the same acquisition as the T1w at full dose: both agree exactly wherever no
-    agent is. Half of the heads show the brain alone, cut out as a skull-strip does. Images are as
-    those of `simulate_pair`.
+    agent is. Images are as those of `simulate_pair`.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from clinica_gado.training.cases import scale_case
 from clinica_gado.training.cutting import cut_slab, pad_whole
 from clinica_gado.training.heads import place_on_crop_grid
 from clinica_gado.training.pairs import ScaledPair, on_network_grid
-from clinica_gado.training.simulated import DOSES, simulate_case
+from clinica_gado.training.simulated import DOSES, simulate_case, simulate_pair
 
 SCALP = 511
 INPUTS = ("T1w", "T2w", "FLAIR")
@@ -35,6 +35,17 @@ def scaled(phantom_file, inputs, seed=WHOLE):
 @pytest.fixture(scope="module")
 def case(phantom_file):
     return scaled(phantom_file, INPUTS)
+
+
+def test_pairs_show_whole_heads_and_brains_alone(phantom, phantom_file):
+    scalp = phantom.labels == SCALP
+    shown = []
+    for seed in range(8):
+        pair = simulate_pair(phantom_file, seed, PercentileMedian())
+        assert (pair.source >= pair.target).all()
+        assert (pair.source > pair.target).any()
+        shown.append(bool(pair.source[scalp].max() > 0.05))
+    assert set(shown) == {True, False}
 
 
 def test_the_target_is_the_first_input_with_agent(case):

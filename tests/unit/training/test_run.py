@@ -271,6 +271,8 @@ def test_a_filter_is_read_before_any_work(request_of):
         run.check_task(request_of(config=ENHANCED, input_filter=("acq=3d",)))
     with pytest.raises(TrainingError, match="to remove contrast leave them out"):
         run.check_task(request_of(assume_plain=True))
+    with pytest.raises(TrainingError, match="go through the standard route"):
+        run.check_task(request_of(preprocessing="fast"))
 
 
 @pytest.mark.parametrize(
