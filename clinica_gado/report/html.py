@@ -72,9 +72,19 @@ def content_for_page(content: Mapping[str, Any]) -> dict[str, Any]:
         "tests": tests,
         "groups": [*groups, *(title for title in tests if title not in groups)],
         "limits": limits,
+        "families": _by_family(content["paired_tests"], page),
         "doubts": {kind["id"]: kind for kind in page["doubts"]},
         "n_doubts": {group["kind"]: len(group["visits"]) for group in content["attention"]},
     }
+
+
+def _by_family(rows: Sequence[Mapping[str, Any]], page: Mapping[str, Any]) -> dict[str, Any]:
+    """Return paired tests by what was made and family, under a title in words."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        made = page["made"].get(row["desc"], row["desc"])
+        found.setdefault(f"{str(row['family']).capitalize()} · {made}", []).append(row)
+    return found
 
 
 def asset(name: str) -> str:
@@ -87,12 +97,12 @@ def format_cell(value: Any, column: str, page: Mapping[str, Any]) -> str:
 
     Parameters
     ----------
-    page : the presentation, which has names of tissues and images.
+    page : the presentation, which has names of tissues, images and measures.
     """
     if value is None or value == "":
         return "n/a" if value is None and column != "note" else ""
-    if column in ("tissue", "image"):
-        return str(page[f"{column}s"].get(value, value))
+    if column in ("tissue", "image", "measure"):
+        return str(page.get(f"{column}s", {}).get(value, value))
     if not isinstance(value, int | float) or isinstance(value, bool):
         return str(value)
     if column in P_VALUES:

@@ -148,6 +148,15 @@ function measuresTable(title, rows, columns) {
   return make("table", { class: "small" }, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
+/** The volumes of a visit; what was made in two ways has two rows, and the images given have one. */
+function volumesOf(visit) {
+  const ways = new Set(visit.volumes.map((row) => row.desc));
+  if (ways.size < 2) return visit.volumes;
+  const rows = visit.volumes.map((row) => (row.image === "synthetic" ? { ...row, image: row.desc } : row));
+  const nameAndEngine = (row) => `${row.image} ${row.engine}`;
+  return rows.filter((row, place) => rows.findIndex((other) => nameAndEngine(other) === nameAndEngine(row)) === place);
+}
+
 /** Every measure of a visit, one a line: too many columns for a card. */
 function allMeasures(visit) {
   const lines = [];
@@ -168,7 +177,7 @@ function cardOf(visit) {
     make("span", { class: "symbol", title: KINDS.get(doubt.kind).title }, KINDS.get(doubt.kind).symbol), ` ${doubt.text}`));
   const facts = make("div", { class: "facts-of-visit" },
     doubts.length ? make("ul", { class: "reasons" }, ...doubts) : make("p", { class: "quiet" }, "No remarks."),
-    measuresTable("Volume, cm³", visit.volumes, ["image", ...(visit.volumes.some((row) => row.desc) ? ["desc"] : []), "gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]),
+    measuresTable("Volume, cm³", volumesOf(visit), ["image", "gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]),
     allMeasures(visit),
     reviewForm(visit, () => refreshRow(visit)));
   fillViewer(viewer, visit);

@@ -10,6 +10,7 @@ import pytest
 from clinica_gado.bids import INPUT_COLUMNS
 from clinica_gado.evaluation.agreement import COLUMNS as AGREEMENT
 from clinica_gado.evaluation.paired_measures import COLUMNS as PAIRED_TESTS
+from clinica_gado.evaluation.paired_measures import FAMILIES
 from clinica_gado.evaluation.similarity import DEFINITIONS
 from clinica_gado.evaluation.statistics import columns_of_tests
 from clinica_gado.report.content import TISSUES, presentation
@@ -67,6 +68,8 @@ def test_columns_are_those_of_the_tables(page: dict[str, Any]) -> None:
     roles = REMOVAL_ROLES if page is PAGE else ENHANCEMENT_ROLES
     assert set(page["tests"]) <= set(columns_of_tests(roles))
     assert set(page.get("paired_tests", ())) <= set(PAIRED_TESTS)
+    if page is ENHANCEMENT:
+        assert set(page["measures"]) == {name for names in FAMILIES.values() for name in names}
     assert set(page["agreement"]) <= set(AGREEMENT)
     of_similarity = [c["column"] for c in page["columns"] if c["table"] == "similarity"]
     assert set(of_similarity) <= set(DEFINITIONS)
