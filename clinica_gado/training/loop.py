@@ -133,7 +133,7 @@ def _clip(
     norm = fabric.clip_gradients(
         model, optimiser, max_norm=max_norm or math.inf, error_if_nonfinite=False
     )
-    return float(norm)
+    return math.nan if norm is None else float(norm)  # None is of clipping by value
 
 
 def prepare_to_learn(network: nn.Module, norm_statistics: str) -> None:
