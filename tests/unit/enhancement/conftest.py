@@ -18,7 +18,8 @@ from clinica_gado.models.card import card_from
 from clinica_gado.models.registry import build_network
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, save_volume
-from clinica_gado.virtual_enhancement import EnhancementSettings, paths_of
+from clinica_gado.roles import CE, SYNTHETIC, T1W
+from clinica_gado.virtual_enhancement import EnhancementSettings, paths_of, synthesise
 
 SHAPE = (16, 16, 16)
 
@@ -120,3 +121,25 @@ def _leave_prepared(job, settings):
         request = {"ImageSha256": sha256_of(job.reference), "BValuesSha256": None}
         request |= {"LeadSha256": lead["SourceSha256"], "Options": lead["Options"]}
         write_json(real_enhanced_paths(settings.caps, job).sidecar, request)
+
+
+@pytest.fixture
+def visit(make_job, make_bundle, use, settings):
+    """Return a visit whose synthetic image is there, and the checksum of its model."""
+    bundle, job = make_bundle("T1w", "FLAIR"), make_job("T1w", "FLAIR")
+    use(bundle)
+    synthesise(job, settings)
+    return job, bundle.sha256
+
+
+@pytest.fixture
+def make_images():
+    """Return a function that draws a T1w, its real enhanced image by a gain, and one between."""
+
+    def make(gain=1.0):
+        before = np.random.default_rng(0).uniform(80, 120, (20, 20, 20)).astype(np.float32)
+        real = before.copy()
+        real[8:12, 8:12, 8:12] *= 2
+        return {T1W: before, SYNTHETIC: np.where(real > 120, 0.9 * real, real), CE: gain * real}
+
+    return make
