@@ -32,6 +32,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--shard", metavar="I/N", help="Look at this share; each with an --output of its own."
 )
 @click.option("-np", "--n_procs", type=click.IntRange(min=1), default=1, help="Images at once.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    help="Minutes an image may take, with -np 2 and more.",
+)
 @click.pass_context
 def cli(
     ctx: click.Context,
@@ -43,6 +49,7 @@ def cli(
     only_unknown: bool,
     shard: str | None,
     n_procs: int,
+    timeout: float,
 ) -> None:
     """Tell of every T1w in BIDS whether it holds gadolinium, and which ones to look at.
 
@@ -55,5 +62,6 @@ def cli(
 
     share = parse_shard(shard) if shard else None
     tables = (visits_tsv, contrast_tsv)
-    request = DetectionRequest(bids, output, caps, *tables, only_unknown, share, n_procs)
+    limits = (n_procs, 60 * timeout)
+    request = DetectionRequest(bids, output, caps, *tables, only_unknown, share, *limits)
     ctx.exit(1 if detect(request) else 0)

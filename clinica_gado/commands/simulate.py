@@ -80,7 +80,7 @@ class _Lengths(click.ParamType):
 @click.option("--deface", is_flag=True, help="Cut away the face.")
 @click.option("--artefacts", is_flag=True, help="Motion, ghosts, heads that moved between images.")
 @click.option("--style-change", is_flag=True, help="T1w images of a person differ in sequence.")
-@click.option("--device", default="cpu", metavar="auto|cpu|cuda[:N]", help="Where.")
+@click.option("--device", default="cpu", metavar="auto|cpu|cuda[:N]", help="Where to simulate.")
 def cli(
     label_maps: Path,
     bids: Path,

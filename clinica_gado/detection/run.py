@@ -51,6 +51,7 @@ class DetectionRequest:
     only_unknown : do not look at images whose metadata say something.
     shard : share of the participants; None for all.
     n_procs : images at once, each in a process of its own if there are several.
+    timeout_s : of an image in such a process.
     """
 
     bids: Path
@@ -61,6 +62,7 @@ class DetectionRequest:
     only_unknown: bool = False
     shard: Shard | None = None
     n_procs: int = 1
+    timeout_s: float = 1800.0
 
 
 class _Candidate(NamedTuple):
@@ -97,7 +99,7 @@ def detect(request: DetectionRequest) -> int:
     table = _Table(request.output, earlier)
     try:
         with show_progress(len(candidates), unit="image") as progress:
-            for index, seen in run_each(_look_at, given, request.n_procs):
+            for index, seen in run_each(_look_at, given, request.n_procs, request.timeout_s):
                 if isinstance(seen, GadoError):  # its process came to no end
                     seen = _Seen(failure=_reason(candidates[index], seen))
                 row = _row(candidates[index], seen)

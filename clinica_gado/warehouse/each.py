@@ -18,7 +18,10 @@ WAITING = 2
 
 
 def run_each(
-    function: Callable[..., T], arguments: Iterable[tuple[object, ...]], n_procs: int
+    function: Callable[..., T],
+    arguments: Iterable[tuple[object, ...]],
+    n_procs: int,
+    timeout_s: float,
 ) -> Iterator[tuple[int, T | GadoError]]:
     """Yield the number of each call and what it returned, in the order in which they end.
 
@@ -28,12 +31,13 @@ def run_each(
     Parameters
     ----------
     function : of a module, for it is called in other processes, of which each keeps what it loads.
-    n_procs : calls at once; 1 calls here.
+    n_procs : calls at once; 1 calls here, where nothing ends a call that hangs.
+    timeout_s : of a call in a process.
     """
     if n_procs == 1:
         yield from ((number, function(*given)) for number, given in enumerate(arguments))
         return
-    run, limits = f"each-{uuid4()}", Limits(threads=max(1, allowed_cpus() // n_procs))
+    run, limits = f"each-{uuid4()}", Limits(timeout_s, threads=max(1, allowed_cpus() // n_procs))
 
     def call(number: int, given: tuple[object, ...]) -> tuple[int, T | GadoError]:
         try:

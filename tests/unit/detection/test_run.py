@@ -229,7 +229,7 @@ def test_a_process_that_dies_costs_its_image_alone(
 ) -> None:
     whole = module._look_at
 
-    def each(function: Callable[..., Any], given: list[Any], n_procs: int) -> Any:
+    def each(function: Callable[..., Any], given: list[Any], *limits: float) -> Any:
         for number, arguments in enumerate(given):
             yield number, GadoError("its process died.") if number == 1 else whole(*arguments)
 
