@@ -1,4 +1,4 @@
-"""What is cut out of an image: all but the brain, or the face."""
+"""What is cut out of an image, all but the brain or the face; and where lesions enhance."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ _EXTRACEREBRAL = (
     Tissue.OPTIC_NERVE,
     Tissue.SPINAL_CORD,
 )
+_ENHANCING_LESION = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
 _FACE_SLOPE = 0.6
 _FACE_MARGIN_MM = 5.0
 
@@ -73,3 +74,12 @@ def face_region(head: Head) -> torch.Tensor:
     y = torch.arange(length, device=eyes.device)[None, :, None] - centre[1]
     z = torch.arange(height, device=eyes.device)[None, None, :] - centre[2]
     return (y - _FACE_SLOPE * z > _FACE_MARGIN_MM) & (head.brain == 0)
+
+
+def enhancing_lesions(head: Head) -> torch.Tensor:
+    """Return the voxels that lesions which take up agent fill by half or more, (X, Y, Z) bool."""
+    lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
+    for layer in head.layers:
+        if layer.tissue in _ENHANCING_LESION:
+            lesion |= layer.fraction > FULL // 2
+    return lesion

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SHOWN = ("l2_e5", "enhancing_l2_e4", "psnr_db", "ssim_percent")
+SHOWN = ("l2_e5", "lesion_l2_e4", "enhancing_l2_e4", "psnr_db", "ssim_percent")
 """Columns of the paper's table."""
 GIVEN, LEFT_OUT = "✓", "–"
 Inputs = tuple[str, ...]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from clinica_gado.studies.material import StudyRequest
     from clinica_gado.studies.networks import Study
 
-SHOWN = ("l2_e5", "enhancing_l2_e4", "psnr_db", "ssim_percent")
+SHOWN = ("l2_e5", "lesion_l2_e4", "enhancing_l2_e4", "psnr_db", "ssim_percent")
 """What the paper's Fig. 4 plots."""
 
 

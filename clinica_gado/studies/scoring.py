@@ -17,6 +17,8 @@ from clinica_gado.evaluation.similarity import (
     Yardstick,
     gaussian_ssim,
 )
+from clinica_gado.evaluation.tumour import DEFINITIONS as TUMOUR
+from clinica_gado.evaluation.tumour import tumour_metrics
 from clinica_gado.training.validation import Trial, trial_of_case
 from clinica_gado.validation.enhancement import BRIGHTENED
 
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 REGION = (
     "voxels of the brain that the real enhanced image shows brighter than the first image by more "
     f"than {100 * BRIGHTENED:.0f} % of the median, each image divided by its own"
+)
+
+
+LABELLED = (
+    "voxels of the brain that an enhancing lesion fills by half or more, known of simulated heads"
 )
 
 
@@ -50,6 +57,7 @@ class Score(NamedTuple):
 
 SCORES = {
     "l2_e5": Score("L2 (×10⁻⁵)", 1, PAPERS["p2_l2_e5"]),
+    "lesion_l2_e4": Score("t-L2 (×10⁻⁴)", 1, f"{TUMOUR['p2_tumour_l2_e4']}: {LABELLED}"),
     "enhancing_l2_e4": Score(
         "Enhancing L2 (×10⁻⁴)",
         1,
@@ -60,6 +68,12 @@ SCORES = {
         "SSIM (%)", 2, f"{IN_MASK_DEFINITIONS['ssim']}, in %", lower_is_better=False
     ),
     "mae": Score("MAE", 4, IN_MASK_DEFINITIONS["mae"]),
+    "lesion_psnr_db": Score(
+        "Tumour PSNR (dB)",
+        2,
+        f"{TUMOUR['p3_tumour_psnr_db']}: {LABELLED}",
+        lower_is_better=False,
+    ),
     "enhancing_psnr_db": Score(
         "Enhancing PSNR (dB)", 2, f"PSNR over the enhancing region: {REGION}", lower_is_better=False
     ),
@@ -115,12 +129,16 @@ def score_image(image: Image, trial: Trial) -> dict[str, float]:
     enhancing = enhancing_region(trial)
     found = p2_metrics(scaled, yardstick.scaled, brain, enhancing)
     inside = found["p2_tumour_l2_e4"] / 1e4
+    lesion = np.zeros_like(brain) if trial.lesion is None else brain & trial.lesion
+    tumour = tumour_metrics(image, trial.wanted, brain, lesion)
     return {
         "l2_e5": found["p2_l2_e5"],
+        "lesion_l2_e4": tumour["p2_tumour_l2_e4"],
         "enhancing_l2_e4": found["p2_tumour_l2_e4"],
         "psnr_db": found["p2_psnr_db"],
         "ssim_percent": 100 * gaussian_ssim(scaled, yardstick.scaled, brain),
         "mae": float(np.abs(scaled[brain].astype(np.float64) - yardstick.scaled[brain]).mean()),
+        "lesion_psnr_db": tumour["p3_tumour_psnr_db"],
         "enhancing_psnr_db": float("nan") if np.isnan(inside) else psnr_db(inside),
     }
 

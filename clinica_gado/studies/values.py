@@ -11,5 +11,14 @@ WEIGHTS = ((1.0, 1.0), (1.0, 10.0), (1.0, 30.0), (0.1, 10.0), (0.01, 10.0))
 (0.1, 100) too, where the text has (0.01, 10)."""
 CENTRE = (0.1, (0.1, 10.0))
 """δ and λ of Chen 2022's recipe, from which it varies one at a time."""
-CRITERIA = ("l2_e5", "enhancing_l2_e4", "psnr_db", "ssim_percent", "mae", "enhancing_psnr_db")
+CRITERIA = (
+    "l2_e5",
+    "lesion_l2_e4",
+    "enhancing_l2_e4",
+    "psnr_db",
+    "ssim_percent",
+    "mae",
+    "lesion_psnr_db",
+    "enhancing_psnr_db",
+)
 """Names of the scores, see `clinica_gado.studies.scoring`."""

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ENHANCED, BRAIN = "enhanced", "brain"
-_NOT_INPUTS = (ENHANCED, BRAIN)
+ENHANCED, BRAIN, LESION = "enhanced", "brain", "lesion"
+_NOT_INPUTS = (ENHANCED, BRAIN, LESION)
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Case:
     mask : voxels that count, where both T1w were acquired.
     same_scale : whether the wanted image has the units of the first one. Two scans of a real visit
         have each their own.
+    lesion : voxels of enhancing lesions; None where nobody has labelled them.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Case:
     brain: NDArray[np.bool_]
     mask: NDArray[np.bool_]
     same_scale: bool = False
+    lesion: NDArray[np.bool_] | None = None
 
 
 def request_for(
@@ -162,8 +164,9 @@ def load_case(path: Path, target: str = ENHANCED) -> Case:
     with np.load(path, allow_pickle=False) as arrays:
         images = {name: arrays[name] for name in arrays.files if name not in (*_NOT_INPUTS, target)}
         wanted, brain = arrays[target if target in MADE else ENHANCED], arrays[BRAIN]
+        lesion = arrays[LESION] if LESION in arrays.files else None
     mask = (next(iter(images.values())) > 0) & (wanted > 0)
-    case = Case(path.stem, images, wanted, brain, mask)
+    case = Case(path.stem, images, wanted, brain, mask, lesion=lesion)
     return in_own_style(case) if target == "added" else case
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clinica_gado.files import atomic_path, sha256_of
-from clinica_gado.training.cases import BRAIN, ENHANCED, Case
+from clinica_gado.training.cases import BRAIN, ENHANCED, LESION, Case
 from clinica_gado.training.heads import place_on_crop_grid
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.simulated import simulate_case
@@ -50,19 +50,23 @@ def simulate_cases(
 
 
 def place_case(case: Case) -> Case:
-    """Cut or pad a simulated case to the template's grid, all its images alike."""
+    """Cut or pad a simulated case to the template's grid, all its images and masks alike."""
     images = np.stack(list(case.images.values()))
-    placed = place_on_crop_grid(ScaledPair(images, case.wanted, case.brain))
+    masks = np.stack([case.brain] if case.lesion is None else [case.brain, case.lesion])
+    placed = place_on_crop_grid(ScaledPair(images, case.wanted, masks))
     return replace(
         case,
         images=dict(zip(case.images, placed.source, strict=True)),
         wanted=placed.target,
-        brain=placed.mask,
-        mask=np.ones(placed.mask.shape, dtype=bool),
+        brain=placed.mask[0],
+        mask=np.ones(placed.target.shape, dtype=bool),
+        lesion=None if case.lesion is None else placed.mask[1],
     )
 
 
 def _save(case: Case, path: Path) -> None:
     arrays: dict[str, Any] = {ENHANCED: case.wanted, BRAIN: case.brain, **case.images}
+    if case.lesion is not None:
+        arrays[LESION] = case.lesion
     with atomic_path(path) as partial:
         np.savez_compressed(partial, **arrays)

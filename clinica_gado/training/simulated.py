@@ -13,7 +13,7 @@ from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.artefacts import blur
 from clinica_gado.simulation.labels import BRAIN, load_label_map
-from clinica_gado.simulation.masks import brain_region
+from clinica_gado.simulation.masks import brain_region, enhancing_lesions
 from clinica_gado.simulation.rendering import render_signal
 from clinica_gado.simulation.sampling import (
     T1_SEQUENCES,
@@ -99,6 +99,7 @@ def simulate_case(
         brain=brain & region,
         mask=np.ones(brain.shape, dtype=bool),
         same_scale=not is_other,
+        lesion=np.asarray(enhancing_lesions(head)) & region,
     )
 
 

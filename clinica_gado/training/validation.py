@@ -40,8 +40,9 @@ class Trial:
     Attributes
     ----------
     images : in the order of the inputs, or by their names.
-    region : voxels that give the scale, as in `Predictor.predict`.
     mask : voxels that count.
+    region : voxels that give the scale, as in `Predictor.predict`.
+    lesion : voxels of enhancing lesions, where they are labelled.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Trial:
     wanted: NDArray[np.float32]
     mask: NDArray[np.bool_]
     region: NDArray[np.bool_]
+    lesion: NDArray[np.bool_] | None = None
 
     @property
     def first(self) -> NDArray[np.float32]:
@@ -68,7 +70,8 @@ def trial_of_pair(file: Path, target: str) -> Trial:
 def trial_of_case(file: Path, target: str = ENHANCED) -> Trial:
     """Read a prepared case as a trial, in the brain; its target as `DataConfig` says."""
     case = load_case(file, target)
-    return Trial(case.name, case.images, case.wanted, case.mask & case.brain, case.brain)
+    mask = case.mask & case.brain
+    return Trial(case.name, case.images, case.wanted, mask, case.brain, case.lesion)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from clinica_gado.inference.inputs import Rules
 from clinica_gado.inference.normalisation import PercentileMedian
 from clinica_gado.models.card import GRIDS, Grid
 from clinica_gado.simulation.labels import BRAIN
-from clinica_gado.simulation.sampling import sample_head
+from clinica_gado.simulation.sampling import sample_head, sample_lesion
 from clinica_gado.training import simulated
 from clinica_gado.training.cases import scale_case
 from clinica_gado.training.cutting import cut_slab, pad_whole
@@ -90,6 +91,14 @@ def test_a_low_dose_shows_a_part_of_the_enhancement(phantom_file):
     enhancing = drawn.wanted > 1.3 * plain
     share = (low - plain)[enhancing].mean() / (drawn.wanted - plain)[enhancing].mean()
     assert 0.1 < share < 0.9
+
+
+def test_an_enhancing_lesion_is_labelled_where_the_agent_shows_it(phantom_file, monkeypatch):
+    monkeypatch.setattr(simulated, "sample_lesion", partial(sample_lesion, kind="solid"))
+    drawn = simulate_case(phantom_file, WHOLE, ("T1w",))
+    assert drawn.lesion.any()
+    before, after = (i[drawn.lesion] for i in (drawn.images["T1w"], drawn.wanted))
+    assert np.median(after / before) > 1.3
 
 
 def test_some_heads_are_shown_without_all_but_their_brain(phantom, phantom_file):

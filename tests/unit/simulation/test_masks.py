@@ -1,4 +1,4 @@
-"""Skull-strip and defacing."""
+"""Skull-strip, defacing, and where lesions enhance."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ import pytest
 import torch
 
 from clinica_gado.simulation.labels import Tissue
-from clinica_gado.simulation.layers import Head
-from clinica_gado.simulation.masks import brain_region, face_region, smooth_brain
+from clinica_gado.simulation.layers import FULL, Head, Layer
+from clinica_gado.simulation.masks import (
+    brain_region,
+    enhancing_lesions,
+    face_region,
+    smooth_brain,
+)
 from clinica_gado.simulation.parameters import BrainMask
 
 SIZE = 48
@@ -52,3 +57,14 @@ def test_defacing_cuts_before_the_eyes_and_spares_the_brain(head: Head) -> None:
 def test_nothing_is_cut_where_no_eyes_are_labelled(head: Head) -> None:
     blind = Head(torch.ones_like(head.tissue), (), head.texture, head.brain, head.affine)
     assert not face_region(blind).any()
+
+
+def test_a_lesion_that_enhances_is_where_it_fills_half_a_voxel(head: Head) -> None:
+    fractions = torch.zeros(3, *head.tissue.shape, dtype=torch.uint8)
+    for layer, (place, share) in enumerate([(10, 0.6), (20, 0.4), (30, 1.0)]):
+        fractions[layer, place] = round(FULL * share)
+    tissues = (Tissue.METASTASIS, Tissue.MENINGIOMA, Tissue.NECROSIS)
+    layers = tuple(Layer(*pair) for pair in zip(tissues, fractions, strict=True))
+    ill = Head(head.tissue, layers, head.texture, head.brain, head.affine)
+    assert enhancing_lesions(ill).any(dim=(1, 2)).nonzero().flatten().tolist() == [10]
+    assert not enhancing_lesions(head).any()

@@ -46,8 +46,9 @@ def cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path
         }
         brain = np.zeros(SHAPE, dtype=bool)
         brain[1:13, 1:13, 1:13] = True
+        arrays = {"enhanced": t1w + lesion, "brain": brain, "lesion": lesion > 0, **images}
         files.append(tmp_path / f"sub-{number}_ses-M000.npz")
-        np.savez(files[-1], enhanced=t1w + lesion, brain=brain, **images)
+        np.savez(files[-1], **arrays)
     monkeypatch.setattr(run, "select_cases", lambda *_, **__: ["jobs"])
     monkeypatch.setattr(run, "prepare_cases", lambda jobs, cache, settings: files)
     yield files

@@ -81,7 +81,9 @@ def test_a_whole_ablation_leaves_a_table_like_the_papers(request_of, cases, monk
     folder = request.training.output
     shown = (folder / "ablation.md").read_text(encoding="utf-8")
     first = next(line for line in shown.splitlines() if line.startswith("| T1w"))
-    assert first.startswith("| T1w | FLAIR | T1w-lowdose | L2 (×10⁻⁵) | Enhancing L2")
+    assert first.startswith(
+        "| T1w | FLAIR | T1w-lowdose | L2 (×10⁻⁵) | t-L2 (×10⁻⁴) | Enhancing L2"
+    )
     assert "Settings: tiny; 2 real visits of 2 subjects to learn from in each of 2 folds" in shown
     assert "4 cases of 4 others to score on" in shown
     content = json.loads((folder / "study.json").read_text(encoding="utf-8"))

@@ -27,7 +27,8 @@ def simulated(monkeypatch):
         brain = np.zeros((12, 12, 12), dtype=bool)
         brain[4:8, 4:8, 4:8] = True
         images = {name: image * (n + 1) for n, name in enumerate(inputs)}
-        return Case(label_map.name, images, 9 * image, brain, brain)
+        lesion = np.roll(brain, 2, axis=0)
+        return Case(label_map.name, images, 9 * image, brain, brain, lesion=lesion)
 
     monkeypatch.setattr(drawn, "simulate_case", simulate)
     # Files of the whole template's grid take seconds to write.
@@ -51,15 +52,18 @@ def test_draws_are_made_once(simulated, maps, tmp_path):
     case = load_case(files[0])
     assert tuple(case.images) == INPUTS
     assert [float(image[case.brain].mean()) for image in case.images.values()] == [2, 4, 6]
+    np.testing.assert_array_equal(case.lesion, np.roll(case.brain, 2, axis=0))
 
 
-def test_images_and_brain_of_a_case_go_to_one_place_on_the_grid_of_the_template():
+def test_images_and_masks_of_a_case_go_to_one_place_on_the_grid_of_the_template():
     brain = np.zeros((12, 12, 12), dtype=bool)
     brain[4:8, 4:8, 4:8] = True
     image = np.where(brain, 5, 1).astype(np.float32)
-    case = place_case(Case("a", {"T1w": image, "FLAIR": 2 * image}, 3 * image, brain, brain))
+    images = {"T1w": image, "FLAIR": 2 * image}
+    case = place_case(Case("a", images, 3 * image, brain, brain, lesion=brain))
     assert case.brain.shape == GRIDS["mni-1mm"]
     assert int(case.brain.sum()) == 64
+    np.testing.assert_array_equal(case.lesion, case.brain)
     assert [float(i[case.brain].min()) for i in (*case.images.values(), case.wanted)] == [
         5,
         10,

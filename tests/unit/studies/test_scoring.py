@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,8 +48,23 @@ def test_scores_of_the_brain_are_those_of_the_evaluation(trial):
     assert found["ssim_percent"] == pytest.approx(100 * known.ssim)
 
 
+def test_a_labelled_lesion_is_scored_apart_from_all_that_enhances(trial):
+    half = trial.lesion.copy()
+    half[7:] = False
+    better = np.where(half, trial.wanted, unchanged(trial))
+    found = score_image(better, replace(trial, lesion=half))
+    assert found["lesion_l2_e4"] == pytest.approx(0, abs=1e-6)
+    assert found["enhancing_l2_e4"] > 1
+    unlabelled = score_image(better, replace(trial, lesion=None))
+    assert math.isnan(unlabelled["lesion_l2_e4"])
+    assert math.isnan(unlabelled["lesion_psnr_db"])
+    assert unlabelled["enhancing_l2_e4"] == found["enhancing_l2_e4"]
+
+
 def test_what_is_wrong_in_the_lesion_alone_counts_more_there(trial):
     found = score_image(unchanged(trial), trial)
+    assert found["lesion_l2_e4"] == pytest.approx(found["enhancing_l2_e4"])
+    assert found["lesion_psnr_db"] == pytest.approx(found["enhancing_psnr_db"])
     assert found["enhancing_l2_e4"] / 1e4 > 10 * found["l2_e5"] / 1e5
     expected = -10 * math.log10(found["enhancing_l2_e4"] / 1e4)
     assert found["enhancing_psnr_db"] == pytest.approx(expected)
