@@ -38,7 +38,7 @@ class Site:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a run."""
         command = [sys.executable, str(STAND_IN), "harmonize", str(self.bids), str(self.caps)]
-        command += ["--segmentation", "none", "--dashboard", "127.0.0.1:0", *arguments]
+        command += ["--segmentation", "none", *arguments]
         log = (self.folder / "run.log").open("a")
         return subprocess.Popen(command, stderr=log, stdout=log, text=True)
 

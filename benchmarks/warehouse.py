@@ -145,7 +145,7 @@ def harmonize(
     events = folder / f"{caps.name}-{time.monotonic_ns()}.json"
     command = [sys.executable, str(STAND_IN), "harmonize", str(bids), str(caps)]
     command += ["--segmentation", "none", "--engine", engine, "--workers", str(workers)]
-    command += ["--dashboard", "127.0.0.1:0", "--log-json", str(events)]
+    command += ["--log-json", str(events)]
     samples = watch(command, lambda: len(ends(events)), stderr=subprocess.DEVNULL)
     return ends(events), samples
 

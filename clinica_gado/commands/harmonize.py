@@ -50,7 +50,9 @@ def _visit_options(command: click.Command) -> click.Command:
     show_default="an equal share",
     help="Of each visit.",
 )
-@click.option("--dashboard", default="127.0.0.1:8787", help="Where Dask's dashboard listens.")
+@click.option(
+    "--dashboard", show_default="127.0.0.1:8787", help="Where the dashboard of our Dask listens."
+)
 @click.option("--shard", metavar="I/N", help="Treat this share of the visits; runs side by side.")
 @click.option("--limit", type=click.IntRange(min=1), help="Treat at most so many visits now.")
 @click.option("--since", type=click.DateTime(), help="Treat visits whose T1w is not older.")

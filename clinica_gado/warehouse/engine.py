@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 PRELOAD = "clinica_gado.warehouse.worker"
 """Module that prepares a worker of Dask."""
+DASHBOARD = "127.0.0.1:8787"
 LOST = "lost"
 """State of a result that never came: whatever ran the task has gone."""
 
@@ -51,7 +52,7 @@ class EngineOptions:
     threads: int | None = None
     slurm: Path | None = None
     address: str | None = None
-    dashboard: str = "127.0.0.1:8787"
+    dashboard: str = DASHBOARD
 
 
 class Engine(Protocol):

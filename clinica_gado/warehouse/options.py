@@ -6,6 +6,7 @@ from typing import Any
 
 from clinica_gado.doctor.machine import memory_bytes
 from clinica_gado.warehouse.engine import (
+    DASHBOARD,
     EngineError,
     EngineOptions,
     local_threads,
@@ -52,7 +53,7 @@ def _read_engine(options: dict[str, Any]) -> EngineOptions:
         threads=options["threads"],
         slurm=options["slurm"],
         address=address,
-        dashboard=options["dashboard"],
+        dashboard=options["dashboard"] or DASHBOARD,
     )
 
 
@@ -64,6 +65,10 @@ def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
         raise EngineError("--gpu-workers is not for --engine slurm: a table [gpu] has the jobs.")
     if name == "processes" and options["gpu_workers"]:
         raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    if options["dashboard"] is not None and name in ("processes", "scheduler"):
+        raise EngineError(
+            "--dashboard is of the Dask that is started here, which this engine is not."
+        )
     if options["workers"] is None:
         return
     if name == "slurm":

@@ -78,7 +78,8 @@ class Runs:
             "SOCKETS_SEEN": str(self.sockets),
         }
         command = [sys.executable, STAND_IN, "harmonize", self.bids, self.caps]
-        command += ["--segmentation", "none", "--dashboard", "127.0.0.1:0", *arguments]
+        dashboard = [] if "processes" in arguments else ["--dashboard", "127.0.0.1:0"]
+        command += ["--segmentation", "none", *dashboard, *arguments]
         return subprocess.Popen(
             list(map(str, command)),
             env=environment,
