@@ -3,8 +3,9 @@
     python benchmarks/contrast_detection.py [LABEL_MAPS] [REAL] [--keep FOLDER] [--caps CAPS]
                                             [--seed SEED]
 
-Simulated draws of heads 17-20, which nothing was trained or built on; the interval of the area
-under the ROC curve is the 2.5th to 97.5th percentile of 2000 samples of heads with replacement.
+Simulated draws of heads 17-20, which nothing was trained or built on; the intervals of the area
+under the ROC curve, and of points of that curve, are the 2.5th to 97.5th percentile of 2000 samples
+of heads with replacement.
 The calibration is the mean of what is said of images of a range of probabilities, and how many of
 them hold gadolinium; half of all do.
 Real images of the validation and plain participants, placed as `detect` places them; with `--caps`,
@@ -14,6 +15,8 @@ also as t1-gado-removal registered them.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,6 +39,8 @@ from clinica_gado.files import read_table
 SHARED = Path(__file__).parents[2] / "shared"
 HEADS, ANATOMIES, PAIRS = range(17, 21), 2, 13
 SAMPLES = 2000
+FALSE_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Points of the ROC curve: share of images without gadolinium that may be taken to hold it."""
 EDGES = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Of the ranges in which probabilities are compared with frequencies; doubt is from .05 to .95."""
 
@@ -87,15 +92,31 @@ def area(cases: pd.DataFrame) -> float:
     return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
 
 
-def report_simulated(cases: pd.DataFrame) -> None:
-    """Print the area with its interval, and what is said of the images."""
+def sensitivity(cases: pd.DataFrame, false_share: float) -> float:
+    """Return the share of images with gadolinium above what so many of the others are above."""
+    is_enhanced = cases["contrast"] == ENHANCED
+    without = cases.loc[~is_enhanced, "probability"]
+    threshold = np.quantile(without, 1 - false_share, method="higher")
+    return float((cases.loc[is_enhanced, "probability"] > threshold).mean())
+
+
+def with_interval(measure: Callable[[pd.DataFrame], float], cases: pd.DataFrame) -> str:
+    """Return a number of all cases, with that of samples of their heads."""
     rng, groups = np.random.default_rng(0), [part for _, part in cases.groupby("group")]
     samples = [
-        area(pd.concat([groups[n] for n in rng.integers(len(groups), size=len(groups))]))
+        measure(pd.concat([groups[n] for n in rng.integers(len(groups), size=len(groups))]))
         for _ in range(SAMPLES)
     ]
     low, high = np.percentile(samples, (2.5, 97.5))
-    print(f"{len(cases)} simulated images: AUC {area(cases):.4f} [{low:.4f}, {high:.4f}]")
+    return f"{measure(cases):.4f} [{low:.4f}, {high:.4f}]"
+
+
+def report_simulated(cases: pd.DataFrame) -> None:
+    """Print the ROC curve with its intervals, and what is said of the images."""
+    print(f"{len(cases)} simulated images: AUC {with_interval(area, cases)}")
+    for share in FALSE_SHARES:
+        found = with_interval(partial(sensitivity, false_share=share), cases)
+        print(f"  sensitivity where {share:.0%} are falsely taken to hold gadolinium: {found}")
     for name, part in (
         ("all", cases),
         ("head", cases[~cases["brain_only"]]),

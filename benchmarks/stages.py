@@ -27,10 +27,13 @@ from _watch import watch
 
 from clinica_gado.bids import Job, select
 from clinica_gado.caps import qc_folder
+from clinica_gado.detection.classifier import judge_image, load_classifier
+from clinica_gado.detection.placing import place_on_template
 from clinica_gado.files import write_tsv
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings, preprocess, synthesise
 from clinica_gado.machine import THREAD_VARIABLES
 from clinica_gado.predictors import predictor_of
+from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.report.build import write_report
 from clinica_gado.validation.measures import image_paths, measure_visit
@@ -43,6 +46,7 @@ BIDS = Path(__file__).parents[2] / "shared" / "real"
 BIN = Path(sys.executable).parent
 BY_ROUTE = {"preprocess": "preprocessing", "align": "real T1w without contrast aligned"}
 ONCE = {
+    "detect": "contrast told by the image (detect), of a T1w",
     "synthesise": "network and its picture",
     "segment": "tissue, by the built-in segmenter",
     "measure": "likeness, contrast, picture",
@@ -94,6 +98,7 @@ def tell_stages(options: argparse.Namespace) -> None:
     """Print what a visit takes in each stage; in those that differ by route, by each."""
     print(f"{'a visit, one thread':44}{'processor s':>12}{'an hour':>9}{'clock s':>9}{'GB':>7}")
     last = options.routes[-1]
+    tell(ONCE["detect"], call(options, "detect", last))
     for stage, name in BY_ROUTE.items():
         if stage == "align":
             tell(ONCE["synthesise"], call(options, "synthesise", last))
@@ -143,9 +148,12 @@ def work_of(stage: str, caps: Path, options: argparse.Namespace) -> Callable[[Jo
     settings = RemovalSettings(options.bids, caps, linear=linear)
     if stage == "synthesise":
         predictor_of(settings)
+    if stage == "detect":
+        load_classifier()
     segmenter = ValidationSettings(caps, "builtin").segmenter()
     folder = qc_folder(caps, PIPELINE)
     works: dict[str, Callable[[Job], object]] = {
+        "detect": lambda job: judge_image(place_on_template(read_volume(job.source)).data),
         "preprocess": lambda job: preprocess(job, settings),
         "synthesise": lambda job: synthesise(job, settings),
         "align": lambda job: align_reference(job, caps, linear),
