@@ -1,4 +1,4 @@
-"""How much simulated and real pairs enhance, region by region, in one table and one figure.
+"""How much simulated and real pairs enhance, region by region, in a table, a figure and a mosaic.
 
     python benchmarks/simulation_realism.py [BIDS] [LABEL_MAPS] [OUTPUT] [--heads 6]
 
@@ -9,6 +9,9 @@ two images often differ in sequence: enhancement is what the source has above th
 `match_intensity`, over the median of white matter in the source. `ratio` needs no match: (source /
 reference) over the same in white matter. The rim, where dura is as far as the skull-strip left it,
 is the outermost 2 mm of the mask.
+
+The mosaic, a PNG, has a slice of each pair, with agent above, without below. Real people are in it:
+it stays beside the data it was made of.
 """
 
 from __future__ import annotations
@@ -66,10 +69,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Case:
-    """What was measured of a pair: numbers, and enhancement at `LEVELS` in each region."""
+    """What was measured of a pair: numbers, enhancement at `LEVELS` in each region, and a slice.
+
+    The slice is that of the source and of the reference, each over its median of white matter, with
+    most of a lesion that enhances, or the middle one.
+    """
 
     measures: dict[str, object]
     quantiles: dict[str, NDArray[np.float64]]
+    slices: tuple[Volume, Volume]
 
 
 def main() -> None:
@@ -99,6 +107,7 @@ def main() -> None:
     print(summary.round(3).to_string())
     write_tsv(options.output / "simulation_realism.tsv", tidy(summary))
     draw(cases, options.output / "simulation_realism.webp")
+    draw_mosaic(cases, options.output / "simulation_mosaic.png")
 
 
 def tidy(summary: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +209,18 @@ def measure(make: Callable[[], Pair]) -> Case:
         measures["lesion enhancement 95 %"] = float(np.quantile(values["lesion"], 0.95))
         measures["lesion ratio median"] = float(np.median(ratio[regions["lesion"]]))
     quantiles = {name: np.quantile(chosen, LEVELS) for name, chosen in values.items()}
-    return Case(measures, quantiles)
+    return Case(measures, quantiles, slices_of(pair, white))
+
+
+def slices_of(pair: Pair, white: NDArray[np.bool_]) -> tuple[Volume, Volume]:
+    """Return a slice of both images, upright."""
+    extent = pair.lesion.sum(axis=(0, 1))
+    place = int(extent.argmax()) if extent.any() else extent.size // 2
+    source, reference = (
+        np.rot90(image[..., place] / np.median(image[white]))
+        for image in (pair.source, pair.reference)
+    )
+    return source, reference
 
 
 def find_regions(pair: Pair, mask: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
@@ -249,6 +269,27 @@ def draw(cases: list[Case], path: Path) -> None:
     for axis in grid[:, 0]:
         axis.set_ylabel("share of voxels")
     figure.savefig(path, dpi=90, pil_kwargs={"quality": 85})
+
+
+def draw_mosaic(cases: list[Case], path: Path) -> None:
+    """Draw the slices: a column a pair, real ones and simulated ones in rows of their own."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = [
+        [case.slices[number] for case in cases if case.measures["kind"] == kind]
+        for kind in ("real", "simulated")
+        for number in (0, 1)
+    ]
+    n_columns = max(map(len, rows))
+    figure, axes = plt.subplots(4, n_columns, figsize=(2 * n_columns, 9), layout="constrained")
+    figure.patch.set_facecolor("black")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, images in zip(axes, rows, strict=True):
+        for axis, image in zip(line, images, strict=False):
+            axis.imshow(image, cmap="gray", vmin=0, vmax=1.6)
+    figure.savefig(path, dpi=80)
 
 
 if __name__ == "__main__":
