@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILENAME = "contrast_classifier.json"
-SHA256 = "83f67927f1670af9bc0fcb727f2a16d089606917aa958de301a8376e24d46997"
+SHA256 = "988ee34efe13e6dcd9980dedbd454cb3b5074e9ac4f4cf6dfd20b08cad00155a"
 """Built by `clinica_gado/resources/build_contrast_classifier.py`."""
 
 

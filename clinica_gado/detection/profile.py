@@ -25,11 +25,15 @@ CSF_PRIOR = 0.5
 """The same for CSF, which is thin nearly everywhere."""
 RIM_MM = 8
 """Cortical veins and meninges are less deep than this in the template's brain."""
+ATRIA_MM = 4.0
+ATRIA_LEAST_X_MM, ATRIA_HIGHEST_Z_MM = 20.0, 20.0
+"""Large ventricles push their choroid plexus this far to the sides of where most have it. Beyond
+these MNI coordinates no artery is near, which inflow makes bright without an agent."""
 MIN_VOXELS = 50
 """Fewer voxels of a region (a skull-stripped image has few sinuses) say nothing."""
 ENOUGH_VOXELS = 100_000
 """Of a larger region every n-th voxel is taken."""
-PERCENTILES = (25, 50, 75, 90, 95, 98, 99, 99.5)
+PERCENTILES = (25, 50, 75, 90, 95, 98, 99, 99.5, 99.9)
 FIT_ROUNDS = 3
 FIT_OUTLIER_SD = 2.0
 
@@ -45,10 +49,20 @@ def regions() -> dict[str, NDArray[np.intp]]:
         "csf": priors.csf > CSF_PRIOR,
         "deep": brain & ~rim,
         "rim": rim,
+        "atria": _atria(labels == ENHANCING_REGIONS["choroid"]),
         **{name: labels == label for name, label in ENHANCING_REGIONS.items()},
     }
     found = {name: np.flatnonzero(mask) for name, mask in masks.items()}
     return {name: index[:: max(1, len(index) // ENOUGH_VOXELS)] for name, index in found.items()}
+
+
+def _atria(choroid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where the choroid plexus of the atria is, and where large ventricles push it."""
+    x = CROP_GRID.origin[0] + np.arange(CROP_GRID.shape[0])[:, None, None]
+    z = CROP_GRID.origin[2] + np.arange(CROP_GRID.shape[2])[None, None, :]
+    near = ndimage.distance_transform_edt(~choroid) <= ATRIA_MM
+    beside = (np.abs(x) >= ATRIA_LEAST_X_MM) & (z < ATRIA_HIGHEST_Z_MM)
+    return np.asarray(choroid | (near & beside))
 
 
 def profile(image: NDArray[np.float32]) -> dict[str, float]:

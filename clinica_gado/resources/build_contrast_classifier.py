@@ -31,17 +31,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HEADS = range(1, 15)
-ANATOMIES, PAIRS = 1, 6
+ANATOMIES, PAIRS = 2, 10
 PARTICIPANTS = tuple(f"sub-train{number:02d}" for number in range(1, 13))
-FEATURES = ("sinuses_p75", "sinuses_p90", "choroid_p99.5", "deep_p99.5", "rim_p98", "csf_p50")
-"""One or two numbers of each place that enhances. The highest percentiles see what is small, such
-as choroid plexus, pituitary and deep veins, which is all that some spin echoes show."""
+FEATURES = (
+    *("sinuses_p75", "sinuses_p90", "sinuses_p99"),
+    *("choroid_p99.9", "atria_p99.9", "deep_p99.5"),
+    *("rim_p98", "csf_p50"),
+)
+"""Some numbers of each place that enhances. The highest percentiles see what is small, such as
+choroid plexus, pituitary and deep veins, which is all that some spin echoes show."""
 CLIP_PERCENTILES = (2.0, 98.0)
-HIGHEST = 1.5
+HIGHEST = 1.4
 """Of white matter: what is brighter is no clearer a sign, and would set the scale of the rest."""
 REAL_WEIGHT = 3.0
 """A real image counts as so many simulated ones."""
-PENALTY = 0.2
+PENALTY = 0.1
 """Of the squared weights of standardised features, against the summed log loss."""
 LEAST_DOUBT = (0.05, 0.95)
 """Between these, an image goes to review even if no left-out case was wrong there."""

@@ -63,3 +63,32 @@ def test_a_region_that_was_cut_away_is_nan(image: NDArray[np.float32]) -> None:
 
 def test_an_image_without_white_matter_is_nan() -> None:
     assert np.isnan(profile(np.zeros(SMALL.shape, dtype=np.float32))["white_p50"])
+
+
+def test_atria_reach_to_the_outer_sides_of_the_choroid_plexus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "CROP_GRID", Grid((61, 12, 12), (-30.0, 0.0, 0.0)))
+    choroid = np.zeros((61, 12, 12), dtype=bool)
+    choroid[[8, 52], 6, 6] = True  # 22 mm from the middle
+    atria = module._atria(choroid)
+    assert atria[choroid].all()
+    assert np.array_equal(atria, atria[::-1])
+    x = np.abs(np.flatnonzero(atria.any(axis=(1, 2))) - 30)
+    assert (x.min(), x.max()) == (module.ATRIA_LEAST_X_MM, 22 + module.ATRIA_MM)
+
+
+def test_atria_stay_below_the_arteries_over_the_ventricles(monkeypatch: pytest.MonkeyPatch) -> None:
+    lowest = module.ATRIA_HIGHEST_Z_MM
+    monkeypatch.setattr(module, "CROP_GRID", Grid((61, 12, 12), (-30.0, 0.0, lowest)))
+    choroid = np.zeros((61, 12, 12), dtype=bool)
+    choroid[8, 6, 6] = True
+    assert np.array_equal(module._atria(choroid), choroid)
+
+
+def test_a_bright_speck_shows_in_the_highest_percentile_alone(image: NDArray[np.float32]) -> None:
+    speck = image.copy()
+    speck[:4, 0, 8] = 300.0
+    before, after = profile(image), profile(speck)
+    assert after["sinuses_p99.9"] > before["sinuses_p99.9"] + 0.5
+    assert after["sinuses_p99"] == pytest.approx(before["sinuses_p99"], abs=0.05)
