@@ -1,6 +1,6 @@
 """How much of the agent a network leaves in simulated patches, beside how much there is.
 
-    python benchmarks/removal_on_patches.py [LABEL_MAPS] --model ID [--heads 15 16] [--patches 12]
+    python benchmarks/removal_on_patches.py [LABEL_MAPS] [--model ID] [--heads 15 16] [--patches 12]
 
 The patches are those that networks learn from, of heads that none did: no registration, no bias
 correction and no other sequence lies between what was learned and what is asked. What is left here,
@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 from segmentation import LABEL_MAPS
 
-from clinica_gado.models.bundle import find_bundle, load_bundle
+from clinica_gado.gado_removal import PIPELINE as REMOVAL
+from clinica_gado.models.bundle import default_bundle, find_bundle, load_bundle
 from clinica_gado.simulation.stream import PairStream
 from clinica_gado.training.heads import WHITE_MATTER
 
@@ -53,7 +54,7 @@ def main() -> None:
     """Print a table for each model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("label_maps", type=Path, nargs="?", default=LABEL_MAPS)
-    parser.add_argument("--model", action="append", required=True, help="id or folder; repeatable")
+    parser.add_argument("--model", action="append", help="id or folder; repeatable [the default]")
     parser.add_argument("--heads", nargs="+", type=int, default=[15, 16], help="[15 16]")
     parser.add_argument("--patches", type=int, default=12, help="[12]")
     parser.add_argument("--seed", type=int, default=77, help="of the patches [77]")
@@ -61,7 +62,7 @@ def main() -> None:
     if not options.label_maps.is_dir():
         print(f"skipped: there is no {options.label_maps}")
         return
-    for model in options.model:
+    for model in options.model or [default_bundle(REMOVAL).name]:
         network = load_bundle(find_bundle(model)).load_network().eval()
         parts = [np.concatenate(part) for part in zip(*run(network, options), strict=True)]
         print(f"{model}\n{'':20}{'excess':>8}{'left':>8}{'share':>8}{'error':>8}")

@@ -24,7 +24,7 @@ FIGURES: dict[str, tuple[int | float, str]] = {
     "memory_gb": (128.0, "of a node"),
     "visit_gb": (3.0, "memory of a visit"),
     "efficiency": (0.8, "of a core while all of its node are busy"),
-    "detect_s": (9.0, "telling the contrast of a T1w by the image, beforehand"),
+    "detect_s": (2.7, "telling the contrast of a T1w by the image, beforehand"),
     "preprocess_s": (14.5, "preprocessing of a visit"),
     "network_s": (8.5, "network and its picture"),
     "tissue_s": (64.7, "tissue of one image, built-in; a visit has two, with a pair three"),
