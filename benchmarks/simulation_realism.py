@@ -36,8 +36,9 @@ from clinica_gado.preprocessing.intensity import match_intensity
 from clinica_gado.simulation.acquisition import Grid
 from clinica_gado.simulation.anatomy import build_head
 from clinica_gado.simulation.dataset import scan_head
-from clinica_gado.simulation.labels import Tissue, load_label_map
+from clinica_gado.simulation.labels import load_label_map
 from clinica_gado.simulation.layers import FULL
+from clinica_gado.simulation.masks import ENHANCING_LESION
 from clinica_gado.simulation.planning import Realism, SubjectSpec, plan_subject
 from clinica_gado.simulation.protocol import SimulationRequest, subjects
 
@@ -51,7 +52,6 @@ SLICES = 60
 LEVELS = np.linspace(0.01, 0.99, 99)
 ENHANCES = 0.25
 VISIBLE = 0.2
-ENHANCING = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
 REGIONS = ("grey matter", "white matter", "rim", "surface vessels", "deep vessels", "lesion")
 Volume = NDArray[np.float32]
 
@@ -162,7 +162,7 @@ def simulate_pair(spec: SubjectSpec) -> Pair:
     )
     lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
     for layer in head.layers:
-        if layer.tissue in ENHANCING:
+        if layer.tissue in ENHANCING_LESION:
             lesion |= layer.fraction > VISIBLE * FULL
         else:
             lesion &= layer.fraction <= FULL // 2

@@ -29,7 +29,8 @@ _EXTRACEREBRAL = (
     Tissue.OPTIC_NERVE,
     Tissue.SPINAL_CORD,
 )
-_ENHANCING_LESION = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
+ENHANCING_LESION = (Tissue.ENHANCING_TUMOUR, Tissue.MENINGIOMA, Tissue.METASTASIS)
+"""What of a lesion takes up agent."""
 _FACE_SLOPE = 0.6
 _FACE_MARGIN_MM = 5.0
 
@@ -80,6 +81,6 @@ def enhancing_lesions(head: Head) -> torch.Tensor:
     """Return the voxels that lesions which take up agent fill by half or more, (X, Y, Z) bool."""
     lesion = torch.zeros_like(head.tissue, dtype=torch.bool)
     for layer in head.layers:
-        if layer.tissue in _ENHANCING_LESION:
+        if layer.tissue in ENHANCING_LESION:
             lesion |= layer.fraction > FULL // 2
     return lesion

@@ -67,7 +67,7 @@ def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
         raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
     if options["dashboard"] is not None and name in ("processes", "scheduler"):
         raise EngineError(
-            "--dashboard is of the Dask that is started here, which this engine is not."
+            "--dashboard is for a Dask started here: --scheduler has its own, processes none."
         )
     if options["workers"] is None:
         return

@@ -143,8 +143,8 @@ def test_wrong_values_of_jobs_are_told_with_what_is_allowed(tmp_path, kind, line
         ("--gpu-workers is not for", "--engine slurm --slurm-options {toml} --gpu-workers 2"),
         ("--workers is not for", "--engine slurm --slurm-options {toml} --workers 5"),
         ("--workers is not for", "--scheduler tcp://127.0.0.1:1 --workers 5"),
-        ("--dashboard is of", "--scheduler tcp://127.0.0.1:1 --dashboard :1"),
-        ("--dashboard is of", "--engine processes --dashboard :1"),
+        ("--dashboard is for", "--scheduler tcp://127.0.0.1:1 --dashboard :1"),
+        ("--dashboard is for", "--engine processes --dashboard :1"),
     ],
 )
 def test_options_that_exclude_each_other_are_told(tmp_path, words, arguments):
