@@ -1,0 +1,127 @@
+"""From prepared pairs to a bundle with its card: alone, by folds, resumed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clinica_gado.errors import TrainingError
+from clinica_gado.models.bundle import load_bundle, save_bundle
+from clinica_gado.training import run
+from clinica_gado.training.config import TrainingConfig, with_changes
+from clinica_gado.training.presets import PRESETS
+from clinica_gado.training.run import count_steps, train_bundle
+
+
+def validate_first(tmp_path):
+    (tmp_path / "dataset_description.json").write_text(
+        json.dumps({"Name": "x", "BIDSVersion": "1.9.0", "DatasetType": "raw"}), encoding="utf-8"
+    )
+    (tmp_path / "sub-00" / "ses-M000" / "anat").mkdir(parents=True)
+    table = tmp_path / "validation.tsv"
+    table.write_text("participant_id\tsession_id\nsub-00\tses-M000\n", encoding="utf-8")
+    return table
+
+
+def test_the_card_says_what_was_learned_from_and_how(request_of):
+    bundle = train_bundle(request_of())
+    told = bundle.card.training_data
+    assert told["real_pairs"] == [f"sub-{index:02}_ses-M000" for index in range(4)]
+    assert told["configuration"]["optimisation"]["steps"] == told["steps_done"] == 4
+    assert told["configuration"]["seed"] == 0
+    assert told["gain_on_change"] == 1.5
+    assert bundle.card.metrics == ()
+    config = json.loads((bundle.folder / "training" / "config.json").read_text(encoding="utf-8"))
+    assert config == told["configuration"]
+
+
+def test_the_best_weights_by_validation_are_kept_not_the_last(request_of, tmp_path):
+    bundle = train_bundle(request_of(validation_tsv=validate_first(tmp_path)))
+    told = bundle.card.training_data
+    assert told["steps_done"] == 2
+    assert told["validation"]["value"] == 3.0
+    assert told["validation"]["cases"] == {"sub-00_ses-M000": 3.0}
+    assert "sub-00_ses-M000" not in told["real_pairs"]
+    assert load_bundle(bundle.folder / "training" / "latest").sha256 != bundle.sha256
+
+
+def test_a_run_that_is_complete_is_not_touched_again(request_of):
+    first = train_bundle(request_of())
+    again = train_bundle(request_of())
+    assert first.sha256 == again.sha256
+    assert again.card.training_data["gain_on_change"] == 1.5
+
+
+def test_overwrite_begins_anew(request_of, removing):
+    train_bundle(request_of())
+    other = with_changes(removing, {"seed": 1})
+    with pytest.raises(TrainingError, match="seed"):
+        train_bundle(request_of(config=other))
+    bundle = train_bundle(request_of(config=other, overwrite=True))
+    assert bundle.card.training_data["configuration"]["seed"] == 1
+
+
+def test_folds_can_be_done_one_by_one_and_make_one_bundle(request_of):
+    assert train_bundle(request_of(folds=2, fold=1)) is None
+    bundle = train_bundle(request_of(folds=2))
+    assert len(bundle.weight_files) == 2
+    folds = bundle.card.training_data["folds"]
+    validated = [name for fold in folds for name in fold["validation_pairs"]]
+    assert sorted(validated) == [f"sub-{index:02}_ses-M000" for index in range(4)]
+    with pytest.raises(TrainingError, match="0 to 1"):
+        train_bundle(request_of(folds=2, fold=2))
+
+
+def test_a_bundle_can_be_begun_with(request_of, tmp_path):
+    first = train_bundle(request_of())
+    second = train_bundle(request_of(output=tmp_path / "second", start_from=str(first.folder)))
+    origin = {"id": first.card.id, "sha256": first.sha256}
+    assert second.card.training_data["started_from"] == origin
+    assert second.card.architecture == first.card.architecture
+    assert second.sha256 != first.sha256
+
+
+def test_the_change_rules_of_the_bundle_begun_with_stay(request_of, tmp_path):
+    first = train_bundle(request_of())
+    gate = {"threshold": 0.04, "width": 0.008, "smoothing_voxels": 1.5}
+    card = replace(first.card, change_rules={"darkening_gate": gate})
+    save_bundle(first.folder, card, [first.load_network().state_dict()])
+    second = train_bundle(request_of(output=tmp_path / "second", start_from=str(first.folder)))
+    assert second.card.change_rules == {"darkening_gate": gate}
+
+
+def test_images_without_contrast_are_learned_from_with_the_remapped_target_alone(
+    request_of, removing
+):
+    split = run.Split((Path("a.npz"), Path("b.npz")), ())
+    counts = {}
+    for target in ("remapped", "real"):
+        config = with_changes(removing, {"target": target})
+        found = run.real_pairs(split, config, run.blueprint_of(config))
+        counts[target] = [len(pairs) for pairs in found]
+    assert counts == {"remapped": [2, 2], "real": [2, 0]}
+
+
+def test_pairs_that_cannot_be_prepared_are_refused_before_any_work(request_of, removing):
+    config = with_changes(removing, {"inputs": "T1w-ce,FLAIR", "enhancement_weight": 1})
+    with pytest.raises(TrainingError, match="To remove contrast a network learns from pairs"):
+        train_bundle(request_of(config=config))
+
+
+def test_heads_alone_are_split_for_a_network_that_removes_contrast_too(
+    request_of, head_files, monkeypatch
+):
+    monkeypatch.setattr(run, "_prepare_pairs", lambda request, table: [])
+    splits = run.make_splits(request_of(label_maps=head_files, folds=2), [])
+    assert [(split.training, split.validation) for split in splits] == [((), ())] * 2
+    assert sorted(len(split.label_maps) for split in splits) == [2, 3]
+
+
+def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
+    config = PRESETS["bottani-2022-attunet"]
+    assert count_steps(config, 230, world=1) == 300 * 115
+    assert count_steps(config, 230, world=5) == 300 * 23
+    assert count_steps(TrainingConfig(), 230, world=1) == TrainingConfig().optimisation.steps
