@@ -18,7 +18,7 @@ from pathlib import Path
 from clinica_gado.errors import BundleError, OutputError
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.models.blocks import SynthesisNetwork
-from clinica_gado.models.card import Card, card_from, card_to_json
+from clinica_gado.models.card import CHANGE_RULES, Card, card_from, card_to_json
 from clinica_gado.models.published_names import with_our_names
 from clinica_gado.models.registry import build_network
 from clinica_gado.models.weights import (
@@ -47,14 +47,16 @@ class Bundle:
 
     @property
     def sha256(self) -> str:
-        """One checksum for all weights and the gate on their change.
+        """One checksum for all weights and the rules on their change.
 
         That of the file where it is all there is; else the one of the folds' checksums in order,
-        and of the gate as the card has it.
+        and of the rules as the card has them.
         """
         digests = [self.card.files[path.name] for path in self.weight_files]
-        if self.card.darkening_gate is not None:
-            digests.append(json.dumps(dict(self.card.darkening_gate), sort_keys=True))
+        rules = self.card.change_rules
+        digests += [
+            json.dumps(dict(rules[name]), sort_keys=True) for name in CHANGE_RULES if name in rules
+        ]
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("".join(digests).encode()).hexdigest()

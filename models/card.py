@@ -22,11 +22,17 @@ GRIDS: dict[str, tuple[int, int, int]] = {
 its field of view; the third (Bône 2021, 2022) is a part of it and the fourth (Chen 2022) holds it,
 both with its 1 mm voxels; the last has the field of view of the first in voxels of
 2 mm, for trials without a GPU. `clinica_gado.inference.grid` brings images there."""
+CHANGE_RULES = {
+    "darkening_gate": {"threshold": float, "width": float, "smoothing_voxels": float},
+    "brain_reach": {"voxels": float, "fade_voxels": float},
+    "outlines": {"threshold": float, "reach_voxels": int},
+}
+"""What a card may ask to be made of a network's change, in the order in which it is done, and the
+numbers of each; `clinica_gado.inference.change` says what they mean."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE_NAME = re.compile(r"(model|fold-\d{1,2})\.safetensors")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_GATE_KEYS = {"threshold", "width", "smoothing_voxels"}
 _METRIC_KEYS = ("name", "value", "definition", "data")
 
 
@@ -84,8 +90,8 @@ class Card:
     metrics : each a mapping with `name`, `value`, `definition` and `data`.
     intended_use, limits, licence : in words; the licence is that of the weights.
     files : sha256 of each weight file.
-    darkening_gate : which of a network's changes are kept, see `clinica_gado.inference.change`; all
-        of them when None.
+    change_rules : what is made of a network's change, by the names of `CHANGE_RULES`, see
+        `clinica_gado.inference.change`; it is added as it is when empty.
     extra : what else the file says; kept as it is.
     """
 
@@ -101,7 +107,7 @@ class Card:
     limits: tuple[str, ...]
     licence: str
     files: Mapping[str, str] = field(default_factory=dict)
-    darkening_gate: Mapping[str, float] | None = None
+    change_rules: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -126,7 +132,7 @@ def card_from(content: object) -> Card:
     if not isinstance(content, Mapping):
         raise BundleError("the card must be a JSON object.")
     known = [item.name for item in fields(Card) if item.name != "extra"]
-    optional = ("files", "darkening_gate")
+    optional = ("files", "change_rules")
     missing = [name for name in known if name not in content and name not in optional]
     if missing:
         raise BundleError(f"the card lacks {', '.join(missing)}.")
@@ -144,7 +150,7 @@ def card_from(content: object) -> Card:
         limits=tuple(str(item) for item in _list_of(content, "limits")),
         licence=content["licence"],
         files=_check_files(content.get("files", {})),
-        darkening_gate=_gate_from(content),
+        change_rules=_change_rules_from(content),
         extra={key: value for key, value in content.items() if key not in known},
     )
 
@@ -160,8 +166,8 @@ def card_to_json(card: Card) -> dict[str, Any]:
     content["grid"] = {"name": card.grid.name, "shape": list(card.grid.shape)}
     content["metrics"] = [dict(metric) for metric in card.metrics]
     content["limits"] = list(card.limits)
-    if card.darkening_gate is None:
-        del content["darkening_gate"]
+    if not card.change_rules:
+        del content["change_rules"]
     return {**content, **extra}
 
 
@@ -228,21 +234,32 @@ def _grid_from(item: object) -> Grid:
     return Grid(name, GRIDS[name])
 
 
-def _gate_from(content: Mapping[str, Any]) -> Mapping[str, float] | None:
-    gate = content.get("darkening_gate")
-    if gate is None:
-        return None
-    if content["architecture"].get("output") != "change":
-        raise BundleError("the card's darkening_gate is for a network that answers with a change.")
-    is_complete = isinstance(gate, Mapping) and set(gate) == _GATE_KEYS
-    if not is_complete or not all(_is_positive(number) for number in gate.values()):
-        names = ", ".join(sorted(_GATE_KEYS))
-        raise BundleError(f"the card's darkening_gate must be {names}, numbers above 0.")
-    return gate
+def _change_rules_from(content: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    rules = content.get("change_rules", {})
+    if not isinstance(rules, Mapping) or not set(rules) <= set(CHANGE_RULES):
+        raise BundleError(
+            f"the card's change_rules must be an object of {', '.join(CHANGE_RULES)}."
+        )
+    if rules and content["architecture"].get("output") != "change":
+        raise BundleError("the card's change_rules are for a network that answers with a change.")
+    for name, numbers in rules.items():
+        _check_change_rule(name, numbers)
+    return rules
 
 
-def _is_positive(number: object) -> bool:
-    return isinstance(number, int | float) and number is not True and 0 < number < inf
+def _check_change_rule(name: str, numbers: object) -> None:
+    kinds = CHANGE_RULES[name]
+    is_complete = isinstance(numbers, Mapping) and set(numbers) == set(kinds)
+    if not is_complete or not all(_is_positive(numbers[key], kinds[key]) for key in kinds):
+        raise BundleError(
+            f"the card's {name} must be {', '.join(kinds)}, numbers above 0"
+            f"{''.join(f', {key} a whole one' for key in kinds if kinds[key] is int)}."
+        )
+
+
+def _is_positive(number: object, kind: type) -> bool:
+    kinds = (int,) if kind is int else (int, float)
+    return isinstance(number, kinds) and number is not True and 0 < number < inf
 
 
 def _check_metric(item: object) -> Mapping[str, Any]:

@@ -13,6 +13,11 @@ from clinica_gado.models.card import Card, CardInput
 
 _WIDTH = 96
 _INDENT = " " * 16
+_CHANGE_RULE_TEXTS = {
+    "darkening_gate": "of which clear darkening is kept",
+    "brain_reach": "fading out away from the brain",
+    "outlines": "bright outlines beside it taken away",
+}
 
 
 def listing() -> list[dict[str, Any]]:
@@ -84,15 +89,21 @@ def _is_default(task: str, folder: Path) -> bool:
 
 
 def _numbers(mapping: Mapping[str, Any], head: str) -> str:
-    rest = ", ".join(f"{key} {value}" for key, value in mapping.items() if key != head)
+    rest = _listed({key: value for key, value in mapping.items() if key != head})
     return f"{mapping[head]} ({rest})" if rest else str(mapping[head])
 
 
+def _listed(numbers: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in numbers.items())
+
+
 def _answer(card: Card) -> str:
-    if card.darkening_gate is None:
-        return card.output
-    numbers = ", ".join(f"{key} {value}" for key, value in card.darkening_gate.items())
-    return f"{card.output}, of which clear darkening is kept ({numbers})"
+    kept = [
+        f"{text} ({_listed(card.change_rules[name])})"
+        for name, text in _CHANGE_RULE_TEXTS.items()
+        if name in card.change_rules
+    ]
+    return ", ".join([card.output, *kept])
 
 
 def _input(item: CardInput) -> str:

@@ -35,6 +35,7 @@ class PreparedImages:
     first : the first input as it came, float32, (X, Y, Z).
     scale : intensity scale of what the network answers, found on the first input.
     stacked : all inputs, normalised, (1, C, X, Y, Z); zeros for a missing one.
+    region : voxels whose intensities gave the scale.
     brain : voxels that the network is to know, where it knows no others; None for all.
     zeros : inputs that are missing, zeros in their place.
     """
@@ -42,6 +43,7 @@ class PreparedImages:
     first: NDArray[np.float32]
     scale: IntensityScale
     stacked: torch.Tensor
+    region: NDArray[np.bool_]
     brain: NDArray[np.bool_] | None = None
     zeros: tuple[str, ...] = ()
 
@@ -106,7 +108,7 @@ def prepare_images(
         stacked[..., ~brain] = 0
     answer = _fit(rules.answer, first[looked_at], card.inputs[0].name)
     zeros = tuple(item.name for item in card.inputs if item.name not in arrays)
-    return PreparedImages(first, answer, torch.from_numpy(stacked), brain, zeros)
+    return PreparedImages(first, answer, torch.from_numpy(stacked), looked_at, brain, zeros)
 
 
 def _fit(rule: Normalisation, values: NDArray[np.float32], name: str) -> IntensityScale:

@@ -11,7 +11,7 @@ import torch
 
 from clinica_gado.errors import GadoError, InputImageError
 from clinica_gado.inference.averaging import FLIPS
-from clinica_gado.inference.change import gate_from
+from clinica_gado.inference.change import Surroundings, change_rules_from
 from clinica_gado.inference.devices import Compute
 from clinica_gado.inference.engine import FallbackEngine
 from clinica_gado.inference.grid import FIRST_VOXEL, from_network_grid
@@ -81,7 +81,7 @@ class Predictor:
         self.bundle = bundle
         self._mirrors = FLIPS[flips]
         self._rules = rules_of(bundle.card)
-        self._gate = gate_from(bundle.card.darkening_gate)
+        self._change_rules = change_rules_from(bundle.card.change_rules)
         self._engine = FallbackEngine(bundle, device, precision)
 
     @property
@@ -148,22 +148,28 @@ class Predictor:
         if self.bundle.card.output == "image":
             result = self._keep_uncovered(scale.invert(estimate), first)
         else:
-            result = scale.add(first, self._gated(estimate, allowed))
+            result = scale.add(first, self._ruled(estimate, prepared, allowed))
         # A magnitude image has nothing below zero; what the input has there is not deepened.
         result = np.maximum(result, np.minimum(first, 0))
         if prepared.brain is not None:
             result = np.where(prepared.brain, result, np.float32(0))
         return result if allowed is None else np.where(allowed, result, first)
 
-    def _gated(
-        self, change: NDArray[np.float32], allowed: NDArray[np.bool_] | None
+    def _ruled(
+        self,
+        change: NDArray[np.float32],
+        prepared: PreparedImages,
+        allowed: NDArray[np.bool_] | None,
     ) -> NDArray[np.float32]:
-        """Apply the card's gate; what a network says of voxels that stay must not open it."""
-        if self._gate is None:
+        """Apply the card's rules; what a network says of voxels that stay must not open a gate."""
+        if not self._change_rules:
             return change
-        return self._gate.apply(
-            change if allowed is None else np.where(allowed, change, np.float32(0))
-        )
+        if allowed is not None:
+            change = np.where(allowed, change, np.float32(0))
+        around = Surroundings(prepared.stacked[0, 0].numpy(), prepared.region, allowed)
+        for rule in self._change_rules:
+            change = rule.apply(change, around)
+        return change
 
     def _keep_uncovered(
         self, result: NDArray[np.float32], first: NDArray[np.float32]

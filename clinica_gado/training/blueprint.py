@@ -56,7 +56,7 @@ class Blueprint:
     may_be_missing : whether every input but the first may be.
     synthesised_by : id of the bundle that makes an input where it is missing, by input.
     weights, started_from : those to begin with, and the bundle they are of.
-    darkening_gate : on the change, as in that bundle's card.
+    change_rules : on the change, as in that bundle's card.
     """
 
     architecture: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Blueprint:
     synthesised_by: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, torch.Tensor] | None = None
     started_from: Mapping[str, str] | None = None
-    darkening_gate: Mapping[str, float] | None = None
+    change_rules: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def rules(self) -> Rules:
@@ -131,7 +131,7 @@ def blueprint_of(
         {item.name: item.synthesised_by for item in card.inputs if item.synthesised_by},
         weights,
         {"id": card.id, "sha256": bundle.sha256},
-        card.darkening_gate,
+        card.change_rules,
     )
 
 
@@ -178,7 +178,7 @@ def describe(
         intended_use=INTENDED_USE,
         limits=(_limits_of(blueprint.target),),
         licence=licence,
-        darkening_gate=blueprint.darkening_gate,
+        change_rules=blueprint.change_rules,
     )
 
 

@@ -81,12 +81,18 @@ def test_imported_model_is_listed_shown_and_verified_by_its_id(
     assert run("verify").output.startswith("tiny-1: verified")
 
 
-def test_the_gate_is_shown(folder: Path) -> None:
+def test_the_rules_on_a_change_are_shown(folder: Path) -> None:
     path = folder / "card.json"
-    gate = {"threshold": 0.03, "width": 0.006, "smoothing_voxels": 1.5}
-    path.write_text(json.dumps({**json.loads(path.read_text()), "darkening_gate": gate}))
+    rules = {
+        "darkening_gate": {"threshold": 0.03, "width": 0.006, "smoothing_voxels": 1.5},
+        "brain_reach": {"voxels": 10, "fade_voxels": 5},
+        "outlines": {"threshold": 0.05, "reach_voxels": 2},
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), "change_rules": rules}))
     shown = " ".join(run("show", str(folder)).output.split())
     assert "clear darkening is kept (threshold 0.03, width 0.006, smoothing_voxels 1.5)" in shown
+    assert "fading out away from the brain (voxels 10, fade_voxels 5)" in shown
+    assert "outlines beside it taken away (threshold 0.05, reach_voxels 2)" in shown
 
 
 def test_programs_get_json(folder: Path) -> None:

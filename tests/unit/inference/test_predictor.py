@@ -121,7 +121,7 @@ def test_the_gate_of_the_card_lets_pass_what_is_clear_in_voxels_that_may_change(
     answers(darken)
     bundle = make_bundle()
     gate = {"threshold": 0.05, "width": 0.01, "smoothing_voxels": 0.5}
-    gated = replace(bundle, card=replace(bundle.card, darkening_gate=gate))
+    gated = replace(bundle, card=replace(bundle.card, change_rules={"darkening_gate": gate}))
     plain, kept = (Predictor(b, device="cpu").predict([head]).array for b in (bundle, gated))
     np.testing.assert_allclose(kept[..., 10:14], plain[..., 10:14], rtol=1e-3)
     assert np.abs(kept - head)[..., :5].max() < 0.05 * np.abs(plain - head)[..., :5].min()

@@ -139,13 +139,20 @@ def test_checksum_of_one_file_is_that_file_s(folder) -> None:
     assert load_bundle(folder).sha256 == sha256_of(folder / "model.safetensors")
 
 
-def test_the_checksum_tells_a_gate_from_none_and_from_another(tmp_path, content, weights) -> None:
-    gates = (None, GATE, {**GATE, "threshold": 0.06})
-    cards = [card_from({**content, "darkening_gate": gate}) for gate in gates]
+def test_the_checksum_tells_change_rules_from_none_and_from_others(
+    tmp_path, content, weights
+) -> None:
+    rules = (
+        {},
+        {"darkening_gate": GATE},
+        {"darkening_gate": {**GATE, "threshold": 0.06}},
+        {"darkening_gate": GATE, "brain_reach": {"voxels": 10, "fade_voxels": 5}},
+    )
+    cards = [card_from({**content, "change_rules": asked}) for asked in rules]
     made = [save_bundle(tmp_path / str(n), card, [weights]) for n, card in enumerate(cards)]
-    assert len({bundle.sha256 for bundle in made}) == 3
-    assert [load_card(bundle.folder).darkening_gate for bundle in made] == list(gates)
-    assert "darkening_gate" not in card_to_json(cards[0])
+    assert len({bundle.sha256 for bundle in made}) == len(rules)
+    assert [load_card(bundle.folder).change_rules for bundle in made] == list(rules)
+    assert "change_rules" not in card_to_json(cards[0])
 
 
 def test_altered_weights_are_refused(folder) -> None:
@@ -230,11 +237,22 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"architecture": "attention_unet"}, "architecture"),
         ({"metrics": [{"name": "MAE", "value": 0.1}]}, "metrics must have"),
         ({"limits": "none"}, "limits must be a list"),
-        ({"darkening_gate": {"threshold": 0.05}}, "must be smoothing_voxels, threshold, width"),
-        ({"darkening_gate": {**GATE, "width": 0}}, "numbers above 0"),
         (
-            {"darkening_gate": GATE, "architecture": {**ARCHITECTURE, "output": "image"}},
-            "answers with a change",
+            {"change_rules": {"darkening_gate": {"threshold": 0.05}}},
+            "must be threshold, width, smoothing_voxels",
+        ),
+        ({"change_rules": {"darkening_gate": {**GATE, "width": 0}}}, "numbers above 0"),
+        (
+            {"change_rules": {"outlines": {"threshold": 0.1, "reach_voxels": 1.5}}},
+            "above 0, reach_voxels a whole one",
+        ),
+        ({"change_rules": {"blur": {"voxels": 1}}}, "darkening_gate, brain_reach, outlines"),
+        (
+            {
+                "change_rules": {"darkening_gate": GATE},
+                "architecture": {**ARCHITECTURE, "output": "image"},
+            },
+            "answer.* with a change",
         ),
         ({"files": {"../model.safetensors": "0" * 64}}, "weight files are called"),
         ({"files": {"model.safetensors": "0"}}, "64 hexadecimal"),
