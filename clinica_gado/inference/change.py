@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_CUBE = np.ones((3, 3, 3), dtype=bool)
 _VOXELS_AT_ONCE = 2**18
 """Whose neighbourhoods are held in memory together: 28 MB."""
 
@@ -101,7 +100,7 @@ class Outlines:
 
     A network that is a voxel out, or halves the partial volume at the wall of a vessel, leaves
     speckle there: beside a clear darkening no voxel stays above the median of its 3 × 3 × 3
-    neighbourhood. Where a neighbour may not change, as at the edge of a stripped brain, it stays.
+    neighbourhood. Neighbours that may not change, such as what was stripped, do not count.
 
     Attributes
     ----------
@@ -118,10 +117,12 @@ class Outlines:
         if not beside.any():
             return change
         beside = ndimage.binary_dilation(beside, iterations=self.reach_voxels)
-        if around.allowed is not None:
-            beside &= ndimage.binary_erosion(around.allowed, _CUBE)
         darkened = around.image + change
-        excess = darkened[beside] - _medians(darkened, beside)
+        counted = darkened
+        if around.allowed is not None:
+            beside &= around.allowed
+            counted = np.where(around.allowed, darkened, np.float32(np.nan))
+        excess = darkened[beside] - _medians(counted, beside)
         result = change.copy()
         result[beside] -= np.maximum(excess, 0)
         return result
@@ -141,12 +142,17 @@ def change_rules_from(numbers: Mapping[str, Mapping[str, Any]]) -> Sequence[Chan
 
 
 def _medians(image: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the median of the 3 × 3 × 3 neighbourhood of each voxel; edges are repeated."""
-    padded = np.pad(image, 1, mode="edge")
+    """Return the median of the 3 × 3 × 3 neighbourhood of each voxel, without NaN.
+
+    Of an even number the lower of the two in the middle.
+    """
+    padded = np.pad(image, 1, constant_values=np.nan)
     medians = np.empty(int(where.sum()), dtype=np.float32)
     voxels = np.argwhere(where)
     for start in range(0, len(voxels), _VOXELS_AT_ONCE):
         x, y, z = voxels[start : start + _VOXELS_AT_ONCE].T
-        neighbours = [padded[x + i, y + j, z + k] for i, j, k in product(range(3), repeat=3)]
-        medians[start : start + len(x)] = np.median(neighbours, axis=0)
+        steps = product(range(3), repeat=3)
+        ordered = np.sort([padded[x + i, y + j, z + k] for i, j, k in steps], axis=0)
+        middle = (np.isfinite(ordered).sum(axis=0, keepdims=True) - 1) // 2
+        medians[start : start + len(x)] = np.take_along_axis(ordered, middle, axis=0)[0]
     return medians

@@ -96,9 +96,10 @@ def test_medians_are_those_of_scipy_however_few_are_held_at_once(monkeypatch) ->
     image = np.random.default_rng(0).normal(1, 0.3, SHAPE).astype(np.float32)
     change = np.full(SHAPE, -0.2, np.float32)
     darkened = image + change
-    expected = np.minimum(darkened, ndimage.median_filter(darkened, 3, mode="nearest"))
+    expected = np.minimum(darkened, ndimage.median_filter(darkened, 3))
     result = image + OUTLINES.apply(change, around(image))
-    np.testing.assert_allclose(result, expected, atol=1e-6)
+    inside = (slice(1, -1),) * 3
+    np.testing.assert_allclose(result[inside], expected[inside], atol=1e-6)
 
 
 def test_no_clear_darkening_no_outline() -> None:
@@ -107,13 +108,15 @@ def test_no_clear_darkening_no_outline() -> None:
     assert np.array_equal(OUTLINES.apply(change, around(image)), change)
 
 
-def test_the_edge_of_a_stripped_brain_is_not_an_outline() -> None:
+def test_what_was_stripped_does_not_darken_the_edge_of_the_brain() -> None:
     change = darkening()
     allowed = np.ones(SHAPE, bool)
     allowed[:7] = False
+    change[~allowed] = 0
     image = np.where(allowed, np.float32(0.5), np.float32(0)) - change
-    left = OUTLINES.apply(change, around(image, allowed=allowed))
-    np.testing.assert_allclose((image + left)[7], 0.5, atol=1e-6)
+    image[7, 6, 7] = 0.9
+    result = image + OUTLINES.apply(change, around(image, allowed=allowed))
+    np.testing.assert_allclose(result, np.where(allowed, 0.5, 0), atol=1e-6)
 
 
 def test_rules_of_a_card_come_in_one_order() -> None:
