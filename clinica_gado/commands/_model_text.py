@@ -13,6 +13,9 @@ from clinica_gado.models.card import Card, CardInput
 
 _WIDTH = 96
 _INDENT = " " * 16
+_LISTED_AT_MOST = 4
+_ONLY_IN_JSON = ("configuration", "versions", "target")
+"""Of what a model was trained on: every setting, and what has a line of its own."""
 _CHANGE_RULE_TEXTS = {
     "darkening_gate": "of which clear darkening is kept",
     "brain_reach": "fading out away from the brain",
@@ -38,6 +41,8 @@ def listing_text(rows: Sequence[Mapping[str, Any]], user_folder: Path) -> str:
         mark = "*" if row["default"] else " "
         about = row.get("error") or f"{row['task']}  {row['architecture']}  {row['grid']}"
         lines.append(f"{mark} {row['id']:{width}}  {about}")
+        if row.get("target"):
+            lines.append(f"{'':{width + 4}}target: {row['target']}")
     if any(row["default"] for row in rows):
         lines.append("* used when --model names none")
     return "\n".join(lines)
@@ -51,9 +56,10 @@ def card_text(card: Card) -> str:
         "Task": card.task,
         "Network": f"{_numbers(card.architecture, 'name')}; answers with the {_answer(card)}",
         "Inputs": ", ".join(_input(item) for item in card.inputs),
+        "Target": _target(card) or "not said",
         "Grid": f"{card.grid.name} ({grid})",
         "Scale": _numbers(card.normalisation, "rule"),
-        "Trained on": _in_words(card.training_data),
+        "Trained on": _training(card.training_data),
         "Intended use": card.intended_use,
         "Limits": "\n".join(card.limits) or "none stated",
         "Metrics": "\n".join(_metric(metric) for metric in card.metrics) or "none",
@@ -76,6 +82,7 @@ def _row(name: str, folder: Path) -> dict[str, Any]:
         "task": card.task,
         "architecture": _numbers(card.architecture, "name"),
         "grid": card.grid.name,
+        "target": _target(card),
         "inputs": [item.name for item in card.inputs],
         "licence": card.licence,
     }
@@ -106,6 +113,27 @@ def _answer(card: Card) -> str:
     return ", ".join([card.output, *kept])
 
 
+def _target(card: Card) -> str:
+    data = card.training_data
+    return str(data.get("target", "")) if isinstance(data, Mapping) else ""
+
+
+def _training(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        return _in_words(data)
+    shown = {key: item for key, item in data.items() if item and key not in _ONLY_IN_JSON}
+    lines = [f"{key}: {_shortened(item)}" for key, item in shown.items()]
+    if any(key in data for key in _ONLY_IN_JSON):
+        lines.append("All settings: clinica-gado models show --json")
+    return "\n".join(lines)
+
+
+def _shortened(value: Any) -> str:
+    if isinstance(value, list | tuple) and len(value) > _LISTED_AT_MOST:
+        return f"{len(value)}, {_in_words(value[0])} … {_in_words(value[-1])}"
+    return _in_words(value)
+
+
 def _input(item: CardInput) -> str:
     if item.synthesised_by is not None:
         return f"{item.name} (if missing, made by {item.synthesised_by})"
@@ -114,6 +142,8 @@ def _input(item: CardInput) -> str:
 
 def _metric(metric: Mapping[str, Any]) -> str:
     value = _in_words(metric["value"])
+    if "doing_nothing" in metric:
+        value += f", doing nothing {_in_words(metric['doing_nothing'])}"
     return f"{metric['name']}: {value} [{metric['definition']}; on {metric['data']}]"
 
 

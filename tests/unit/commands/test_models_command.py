@@ -95,6 +95,26 @@ def test_the_rules_on_a_change_are_shown(folder: Path) -> None:
     assert "outlines beside it taken away (threshold 0.05, reach_voxels 2)" in shown
 
 
+def test_the_target_of_a_model_is_said_and_its_settings_are_left_to_programs(folder: Path) -> None:
+    path = folder / "card.json"
+    training = {
+        "real_pairs": [f"sub-{number:02d}" for number in range(12)],
+        "validation_pairs": [],
+        "configuration": {"loss": {"l1": 1.0}},
+        "target": "the input without its enhancement",
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), "training_data": training}))
+    run("import", str(folder))
+    assert "target: the input without its enhancement" in run("list").output
+    assert json.loads(run("list", "--json").output)[0]["target"] == training["target"]
+    shown = run("show", "tiny-1").output
+    assert "Target          the input without its enhancement" in shown
+    assert "real_pairs: 12, sub-00 … sub-11" in shown
+    assert "validation_pairs" not in shown
+    assert "l1" not in shown
+    assert '"l1": 1.0' in run("show", "tiny-1", "--json").output
+
+
 def test_programs_get_json(folder: Path) -> None:
     run("import", str(folder))
     (row,) = json.loads(run("list", "--json").output)
