@@ -57,12 +57,12 @@ def card_text(card: Card) -> str:
         "Network": f"{_numbers(card.architecture, 'name')}; answers with the {_answer(card)}",
         "Inputs": ", ".join(_input(item) for item in card.inputs),
         "Target": _target(card) or "not said",
+        "Intended use": card.intended_use,
+        "Limits": "\n".join(card.limits) or "none stated",
         "Grid": f"{card.grid.name} ({grid})",
         "Scale": _numbers(card.normalisation, "rule"),
         "Trained on": _training(card.training_data),
-        "Intended use": card.intended_use,
-        "Limits": "\n".join(card.limits) or "none stated",
-        "Metrics": "\n".join(_metric(metric) for metric in card.metrics) or "none",
+        "Metrics": _metrics(card.metrics),
         "Licence": card.licence,
         "sha256": "\n".join(f"{digest}  {name}" for name, digest in card.files.items()),
     }
@@ -140,10 +140,20 @@ def _input(item: CardInput) -> str:
     return f"{item.name} (may be missing)" if item.may_be_missing else item.name
 
 
+def _metrics(metrics: Sequence[Mapping[str, Any]]) -> str:
+    lines = [_metric(metric) for metric in metrics]
+    if any("cases" in metric for metric in metrics):
+        lines.append("Each case: clinica-gado models show --json")
+    return "\n".join(lines) or "none"
+
+
 def _metric(metric: Mapping[str, Any]) -> str:
-    value = _in_words(metric["value"])
-    if "doing_nothing" in metric:
-        value += f", doing nothing {_in_words(metric['doing_nothing'])}"
+    beside = ", ".join(
+        f"{key.replace('_', ' ')} {number}"
+        for key, number in metric.items()
+        if key != "value" and isinstance(number, int | float)
+    )
+    value = f"{_in_words(metric['value'])} ({beside})" if beside else _in_words(metric["value"])
     return f"{metric['name']}: {value} [{metric['definition']}; on {metric['data']}]"
 
 

@@ -88,7 +88,8 @@ def configuration_options(preset: str) -> Decorator:
             "--config", "file", type=FILE, help="Settings from a JSON file, not a preset."
         ),
     )
-    return lambda command: add_options((*source, *map(_option_of, settings())), command)
+    of_preset = (_option_of(setting, PRESETS[preset]) for setting in settings())
+    return lambda command: add_options((*source, *of_preset), command)
 
 
 def add_options(options: tuple[Decorator, ...], command: Any) -> Any:
@@ -98,14 +99,14 @@ def add_options(options: tuple[Decorator, ...], command: Any) -> Any:
     return command
 
 
-def _option_of(setting: Setting) -> Decorator:
+def _option_of(setting: Setting, shown: TrainingConfig) -> Decorator:
     """Return the option of a setting; not given, it is left to the preset or file."""
     return click.option(
         f"--{setting.name.replace('_', '-')}",
         setting.name,
         type=click.Choice(setting.choices) if setting.choices else setting.kind,
         default=None,
-        show_default=str(setting.default),
+        show_default=str(setting.value_in(shown)),
         help=setting.help,
     )
 

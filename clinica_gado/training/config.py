@@ -254,6 +254,10 @@ class Setting:
     default: Any
     help: str
 
+    def value_in(self, config: TrainingConfig) -> Any:
+        """Return what a configuration says of it."""
+        return getattr(getattr(config, self.section) if self.section else config, self.name)
+
 
 def settings() -> list[Setting]:
     """Return every setting of a `TrainingConfig`, in order; no two have one name."""

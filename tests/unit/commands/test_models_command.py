@@ -115,6 +115,21 @@ def test_the_target_of_a_model_is_said_and_its_settings_are_left_to_programs(fol
     assert '"l1": 1.0' in run("show", "tiny-1", "--json").output
 
 
+def test_numbers_stand_beside_what_they_are_compared_with(folder: Path) -> None:
+    path = folder / "card.json"
+    metric = {
+        **{"name": "psnr_db", "value": 30.1, "low_dose_as_it_is": 27.2, "t1w_as_it_is": 22.9},
+        **{"cases": {"head-17": {"model": 28.9}}, "definition": "in dB", "data": "4 heads"},
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), "metrics": [metric]}))
+    shown = " ".join(run("show", str(folder)).output.split())
+    assert (
+        "psnr_db: 30.1 (low dose as it is 27.2, t1w as it is 22.9) [in dB; on 4 heads] "
+        "Each case: clinica-gado models show --json"
+    ) in shown
+    assert "28.9" not in shown
+
+
 def test_programs_get_json(folder: Path) -> None:
     run("import", str(folder))
     (row,) = json.loads(run("list", "--json").output)

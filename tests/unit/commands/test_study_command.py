@@ -52,6 +52,14 @@ def test_each_study_has_the_recipe_and_the_values_of_its_paper(asked):
     assert values == [DELTAS, WEIGHTS, "grid"]
 
 
+@pytest.mark.parametrize(("study", "preset"), [("ablation", BONE_2021), ("sensitivity", CHEN_2022)])
+def test_the_defaults_shown_are_those_of_the_recipe(study, preset):
+    shown = " ".join(CliRunner().invoke(cli, ["study", study, "--help"]).output.split())
+    for setting in settings():
+        own = shown.partition(f"--{setting.name.replace('_', '-')} ")[2].partition("[default: ")[2]
+        assert own.startswith(f"({setting.value_in(preset)})"), setting.name
+
+
 def test_reduced_is_declared_and_single_settings_go_over_it(asked):
     request, _ = asked("ablation", "--reduced", "--steps", 7, "--inputs", "T1w,FLAIR")
     expected = {**REDUCED, "steps": 7, "inputs": "T1w,FLAIR"}
