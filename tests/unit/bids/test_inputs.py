@@ -200,6 +200,39 @@ def test_a_visit_that_lacks_a_required_image_says_which(whole: Any, tsv: Any) ->
     assert asked.problems == asked.incomplete == selection.incomplete
 
 
+def test_the_table_says_which_visits_are_left_alone_and_what_they_lack(
+    whole: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "clinica_gado")
+    whole.add("sub-02_ses-M000_T1w.nii.gz", "sub-02_ses-M000_ce-gadolinium_T1w.nii.gz")
+    whole.root.joinpath("sub-03/ses-M000/anat").mkdir(parents=True)
+    wanted = request("T1w", "T2w", "T1w-lowdose", required=("T1w", "T2w"), reference="T1w-ce")
+    table = select_inputs(whole.root, wanted).table
+    alone = table[table["participant_id"] != "sub-01"]
+    assert set(alone["role"]) == {"left-alone"}
+    assert not alone["doubtful"].any()
+    found = alone[alone["filename"].notna()]
+    assert sorted(found["input"]) == ["T1w", "T1w-ce"]
+    assert set(found["reason"]) == {"left alone: the visit has no T2w"}
+    lacking = alone[alone["filename"].isna()]
+    assert list(zip(lacking["participant_id"], lacking["input"], strict=True)) == [
+        ("sub-02", "T2w"),
+        ("sub-03", "T1w"),
+        ("sub-03", "T2w"),
+    ]
+    assert lacking["reason"].iloc[-1] == "left alone: the visit has no T1w, T2w"
+    assert lacking[["contrast", "evidence", "detail"]].isna().all(axis=None)
+    assert "1 visit to take (T1w, T2w, T1w-lowdose), 2 left alone." in caplog.messages
+    assert "1 visit left alone (the visit has no T2w): sub-02 ses-M000." in caplog.messages
+
+
+def test_amplification_names_the_image_that_a_visit_lacks(dataset: Any) -> None:
+    dataset.add(f"{VISIT}_ce-none_T1w.nii.gz")
+    wanted = request("T1w", "T1w-lowdose", substitutes={"T1w-lowdose": "T1w-ce"})
+    (row,) = (d for d in select_inputs(dataset.root, wanted).decisions if not d.filename)
+    assert (row.input, row.reason) == ("T1w-lowdose", "left alone: the visit has no T1w-ce")
+
+
 def test_a_name_that_cannot_be_read_is_listed_once_and_stops_nothing(whole: Any) -> None:
     add_dwi(whole, "run-1_run-1_dwi.nii.gz")
     selection = select_inputs(whole.root, request("T1w", "ADC"))

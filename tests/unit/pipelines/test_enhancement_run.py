@@ -61,10 +61,11 @@ def run(bids, *arguments):
 
 
 def test_a_visit_goes_to_the_pipeline_with_its_images_and_the_real_one(
-    bids, given, tmp_path, monkeypatch
+    bids, given, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.chdir(tmp_path)
     assert run(bids) == ALL_DONE
+    assert "1 visit to treat, 0 done before." in caplog.messages
     ((settings, (job,)),) = given
     assert settings.model == str(tmp_path.resolve() / "my-model")
     assert list(job.files) == ["T1w", "FLAIR"]
@@ -88,11 +89,18 @@ def test_a_visit_that_lacks_what_is_needed_is_a_failure_if_it_was_asked_for(
     (bids / f"{STEM}_T1w.nii.gz").unlink()
     assert run(bids) == ALL_DONE
     assert "No visit has the images that mine needs (T1w)" in caplog.text
+    assert "1 visit left alone (the visit has no T1w): sub-01 ses-M000." in caplog.text
+    folder = qc_folder(bids.with_name("caps"), PIPELINE)
+    assert "n/a\tT1w\tleft-alone\tleft alone: the visit has no T1w\t" in (
+        folder / "selection.tsv"
+    ).read_text(encoding="utf-8")
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert {"value": 1, "label": "left alone"} in report["summary"]
+    assert report["notes"] == ["1 visit left alone (the visit has no T1w): sub-01 ses-M000."]
     visits = tmp_path / "visits.tsv"
     visits.write_text("participant_id\tsession_id\nsub-01\tses-M000\n")
     assert run(bids, "-tsv", visits) == SOME_FAILED
-    failures = qc_folder(bids.with_name("caps"), PIPELINE) / "failures.tsv"
-    assert "has no T1w" in failures.read_text()
+    assert "has no T1w" in (folder / "failures.tsv").read_text()
 
 
 @pytest.mark.parametrize(
