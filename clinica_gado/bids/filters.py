@@ -26,6 +26,11 @@ class Condition:
         equal = any(same_label(self.entity, label, value or None) for value in self.values)
         return equal is not self.negated
 
+    @property
+    def names_a_value(self) -> bool:
+        """Whether it asks for the entity itself, not for another value or its absence."""
+        return not self.negated and all(self.values)
+
     def __str__(self) -> str:
         return f"{self.entity}{'!=' if self.negated else '='}{','.join(self.values)}"
 

@@ -12,8 +12,8 @@ from clinica_gado.bids.assessment import AssessedImage, Assessor, assess_images
 from clinica_gado.bids.contrast import Contrast, Source
 from clinica_gado.bids.contrast_table import read_contrast_table
 from clinica_gado.bids.decisions import Decision, Role
-from clinica_gado.bids.images import DatasetReader, Unusable
-from clinica_gado.bids.input_rules import PLACES, InputRequest, Place
+from clinica_gado.bids.images import BidsImage, DatasetReader, Unusable, stem_of
+from clinica_gado.bids.input_rules import InputRequest, Place
 from clinica_gado.bids.preference import preferred_source, why_source
 from clinica_gado.bids.visits import Problem, Visit, VisitFolder, list_in_words, list_visits
 from clinica_gado.errors import SelectionError
@@ -217,7 +217,7 @@ class _Chooser:
 
     def _choose_one(self, name: str) -> InputFile | None:
         found = None
-        for place in PLACES[self._request.kind_of(name)]:
+        for place in self._request.places_of(name):
             images = self._images_in(place, name)
             if found is None:
                 found = self._among(images, place, name)
@@ -232,8 +232,23 @@ class _Chooser:
             return [a for a in self._t1w if self._kind_of_t1w(a) == kind]
         images, unusable = self._reader.images_of(self._folder, place.modality, place.suffix)
         self._record(_of_unusable(file, name) for file in unusable)
+        if place.without_b_values:
+            images = self._without_b_values(images)
         images = [image for image in images if place.entities.matches(image.name)]
         return assess_images(images, [self._reader.metadata_of(image) for image in images])
+
+    def _without_b_values(self, images: Sequence[BidsImage]) -> list[BidsImage]:
+        """Keep those without b-values, also where they inherit those that another has by its name.
+
+        `sub-01_dwi.bval` applies to `sub-01_acq-adcmap_dwi.nii.gz`, but is of `sub-01_dwi.nii.gz`.
+        """
+        kept, stems = [], {stem_of(image.path.name) for image in images}
+        for image in images:
+            b_values = self._reader.file_beside(image, ".bval")
+            others = stems - {stem_of(image.path.name)}
+            if b_values is None or b_values.stem in others:
+                kept.append(image)
+        return kept
 
     def _among(self, images: Sequence[AssessedImage], place: Place, name: str) -> InputFile | None:
         refused = {a.image.filename: self._why_refused(a, place, name) for a in images}
@@ -261,7 +276,10 @@ class _Chooser:
         if self._request.kind_of(name) not in T1W_KINDS and enhanced:
             return f"acquired with contrast agent ({a.evidence.detail})"
         if place.is_series and self._reader.file_beside(a.image, ".bval") is None:
-            return "no .bval file belongs to it, so no ADC can be computed"
+            return (
+                "no .bval file belongs to it, so no ADC can be computed; "
+                "if it is a map, --input-filter ADC:acq=… (or desc, rec) says so"
+            )
         return ""
 
     def _kind_of_t1w(self, a: AssessedImage) -> str | None:

@@ -151,6 +151,50 @@ def test_without_a_map_the_series_and_its_b_values_are_taken(dataset: Any) -> No
     assert "no .bval" in reason_of(selection, "dir-PA_dwi.nii.gz")
 
 
+@pytest.mark.parametrize("b_values", ["dir-AP_dwi.bval", "dwi.bval"], ids=["other", "inherited"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("acq-adcmap_dwi.nii.gz", "ADC:acq=adcmap"),
+        ("rec-ADC_dwi.nii.gz", "ADC:rec=ADC"),
+        ("desc-mean_dwi.nii.gz", "ADC:desc=map,mean"),
+    ],
+)
+def test_the_user_s_filter_names_an_adc_map(
+    dataset: Any, name: str, text: str, b_values: str
+) -> None:
+    series = b_values.replace(".bval", ".nii.gz")
+    add_dwi(dataset, name, series, b_values)
+    dataset.add(f"{VISIT}_T2w.nii.gz")
+    assert chosen(select_inputs(dataset.root, request("ADC"))) == {"ADC": series}
+    filters = parse_input_filters([text])
+    selection = select_inputs(dataset.root, request("ADC", filters=filters))
+    assert chosen(selection) == {"ADC": name}
+    assert selection.jobs[0].files["ADC"].b_values is None
+    assert reason_of(selection, series) == f"{VISIT}_{name} was chosen: it comes first"
+
+
+@pytest.mark.parametrize("text", ["ADC:dir=AP", "ADC:acq!=lowres", "ADC:acq="])
+def test_a_filter_that_names_no_map_takes_no_series_for_one(dataset: Any, text: str) -> None:
+    add_dwi(dataset, "dir-AP_dwi.nii.gz")
+    selection = select_inputs(dataset.root, request("ADC", filters=parse_input_filters([text])))
+    assert selection.jobs == []
+    reason = reason_of(selection, "dir-AP_dwi.nii.gz")
+    assert "no .bval" in reason
+    assert "--input-filter ADC:acq=" in reason
+
+
+@pytest.mark.parametrize("b_values", [f"sub-01/ses-M000/dwi/{VISIT}_acq-b_dwi.bval", "dwi.bval"])
+def test_a_file_with_b_values_is_a_series_whatever_the_filter(dataset: Any, b_values: str) -> None:
+    add_dwi(dataset, "acq-b_dwi.nii.gz", "dwi.nii.gz")
+    dataset.write(b_values, "0 1000")
+    dataset.add(f"{VISIT}_T2w.nii.gz")
+    filters = parse_input_filters(["ADC:acq=b"])
+    selection = select_inputs(dataset.root, request("ADC", filters=filters))
+    assert chosen(selection) == {"ADC": "acq-b_dwi.nii.gz"}
+    assert selection.jobs[0].files["ADC"].b_values == dataset.root / b_values
+
+
 def test_b_values_are_inherited_from_above(dataset: Any) -> None:
     add_dwi(dataset, "dwi.nii.gz")
     dataset.add(f"{VISIT}_T2w.nii.gz")
