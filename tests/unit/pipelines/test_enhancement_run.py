@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from clinica_gado.caps import qc_folder
+from clinica_gado.evaluation.lesion_axes import COORDINATES
 from clinica_gado.files import write_json
 from clinica_gado.models.card import CardInput
 from clinica_gado.pipelines.t1_virtual_enhance import pipeline as pipeline_module
@@ -60,6 +62,11 @@ def run(bids, *arguments):
     return run_module.run_from_options(**cli.make_context("run", words).params)
 
 
+def provenance_of(bids):
+    path = qc_folder(bids.with_name("caps"), PIPELINE) / "provenance.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def test_a_visit_goes_to_the_pipeline_with_its_images_and_the_real_one(
     bids, given, tmp_path, monkeypatch, caplog
 ):
@@ -71,9 +78,36 @@ def test_a_visit_goes_to_the_pipeline_with_its_images_and_the_real_one(
     assert list(job.files) == ["T1w", "FLAIR"]
     assert job.missing == ("T1w-lowdose",)
     assert job.reference == bids / f"{STEM}_ce-gadolinium_T1w.nii.gz"
-    provenance = json.loads((qc_folder(settings.caps, PIPELINE) / "provenance.json").read_text())
+    provenance = provenance_of(bids)
     assert provenance["Model"] == {"Id": "mine", "Sha256": "a" * 64}
     assert provenance["Settings"]["Flips"] == "all"
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_the_provenance_names_lesions_and_healthy_brain_by_their_checksums(
+    bids, given, tmp_path, by_default
+):
+    lesions = bids / "derivatives" / "lesions" if by_default else tmp_path / "lesions"
+    for folder, suffix in ((lesions, "dseg"), (tmp_path / "healthy", "mask")):
+        path = folder / f"{STEM}_{suffix}.nii.gz"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(suffix.encode())
+        path.with_name(f"absent_{suffix}.nii.gz").symlink_to("not-there")
+    options = ["--healthy", tmp_path / "healthy", "--enhancing-label", 4]
+    assert run(bids, *options, *([] if by_default else ["--lesions", lesions])) == ALL_DONE
+    stated = provenance_of(bids)["Settings"]
+    assert stated["Lesions"] == {f"{STEM}_dseg.nii.gz": hashlib.sha256(b"dseg").hexdigest()}
+    assert stated["Healthy"] == {f"{STEM}_mask.nii.gz": hashlib.sha256(b"mask").hexdigest()}
+    assert stated["EnhancingLabels"] == [4]
+
+
+def test_the_provenance_names_a_table_of_lesions_by_its_checksum(bids, given, tmp_path):
+    table = tmp_path / "lesions.tsv"
+    table.write_text("\t".join(("participant_id", "session_id", *COORDINATES)) + "\n")
+    assert run(bids, "--lesions", table) == ALL_DONE
+    stated = provenance_of(bids)["Settings"]
+    assert stated["Lesions"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert (stated["Healthy"], stated["EnhancingLabels"]) == (None, [3, 4])
 
 
 def test_amplifying_takes_the_routine_image_and_compares_with_none(bids, given):
