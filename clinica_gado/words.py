@@ -13,8 +13,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def first_few(items: Iterable[object], n_named: int = MAX_NAMED) -> str:
+def first_few(items: Iterable[object], n_named: int = MAX_NAMED, between: str = ", ") -> str:
     """Return the first few of a list in words, and how many more there are."""
     words = [str(item) for item in items]
     more = f" and {len(words) - n_named} more" if len(words) > n_named else ""
-    return ", ".join(words[:n_named]) + more
+    return between.join(words[:n_named]) + more
