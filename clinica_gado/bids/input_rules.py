@@ -116,10 +116,10 @@ def parse_input_filters(texts: Iterable[str]) -> dict[str, EntityFilter]:
     conditions: dict[str, list[str]] = {}
     for text in texts:
         name, colon, condition = text.partition(":")
-        if not colon or name not in INPUT_NAMES:
+        if not colon or name not in INPUT_NAMES or not condition.strip():
             raise SelectionError(
                 f"--input-filter cannot read {text!r}: write INPUT:entity=value, with one of "
                 f"{', '.join(INPUT_NAMES)} for INPUT, as in FLAIR:acq=3d."
             )
         conditions.setdefault(name, []).append(condition)
-    return {name: parse_filter(parts) for name, parts in conditions.items()}
+    return {name: parse_filter(parts, f"{name}:") for name, parts in conditions.items()}

@@ -300,7 +300,13 @@ def test_an_image_without_session_goes_to_the_first(dataset: Any) -> None:
     assert (job.visit.session_id, job.cross_sectional) == ("ses-M000", True)
 
 
-@pytest.mark.parametrize("text", ["acq=3d", "T1:acq=3d", "FLAIR:acq"])
-def test_a_filter_that_names_no_input_is_refused(text: str) -> None:
-    with pytest.raises(SelectionError, match="--input-filter cannot read"):
+@pytest.mark.parametrize("text", ["acq=3d", "T1:acq=3d", "FLAIR:", "T1w-lowdose: "])
+def test_a_filter_without_input_or_condition_is_refused(text: str) -> None:
+    with pytest.raises(SelectionError, match=f"cannot read '{text}': write INPUT:entity=value"):
         parse_input_filters([text])
+
+
+def test_a_condition_that_cannot_be_read_is_named_with_its_input() -> None:
+    words = "cannot read 'FLAIR:acq', 'FLAIR:run-1': write FLAIR:entity=value, "
+    with pytest.raises(SelectionError, match=words):
+        parse_input_filters(["FLAIR:acq rec=x", "FLAIR:run-1", "T1w:acq=3d"])
