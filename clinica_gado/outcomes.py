@@ -15,12 +15,18 @@ from clinica_gado.bids import Problem, Visit
 from clinica_gado.caps import read_sidecar
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
+from clinica_gado.words import first_few
 
 logger = logging.getLogger(__name__)
 
 DONE, ALREADY_DONE, FAILED = "done", "already done", "failed"
 NOT_VALIDATED = "not validated: "
 """Begins the doubt about an image that its validation could not judge."""
+MAX_DIFFERENCES = 3
+"""Named of those between a result and what is asked for now; the rest is counted."""
+MAX_CHARACTERS = 24
+"""Of a value; the checksum of a template is longer."""
+_ABSENT = "not stated"
 
 
 class Treated(Protocol):
@@ -86,12 +92,38 @@ def check_same_request(image: Path, sidecar: Mapping[str, Any], request: Mapping
     OutputError
         It was made of something else, or by other settings.
     """
-    differing = [key for key, value in request.items() if sidecar.get(key) != value]
+    differing = _differences({key: sidecar.get(key) for key in request}, request)
     if differing:
+        named = first_few(differing, MAX_DIFFERENCES, "; ")
         raise OutputError(
-            f"{image} was made with other settings ({', '.join(differing)} differ); "
+            f"{image} was made with other settings ({named}); "
             "add --overwrite_outputs to replace it, or use another CAPS folder."
         )
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+    """Return in words what differs between two requests, settings with both their values.
+
+    Checksums are of no use to a reader, and would tell apart the like failures of many visits.
+    """
+    found = []
+    for key in dict.fromkeys((*now, *was)):
+        before, after = was.get(key, _ABSENT), now.get(key, _ABSENT)
+        name = f"{within} {key}" if within else key
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += _differences(before, after, "" if name == "Parameters" else name)
+        elif "Sha256" in name or isinstance(before, Mapping) or isinstance(after, Mapping):
+            found.append(f"other {name}")
+        else:
+            found.append(f"{name} was {_short(before)}, is {_short(after)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:12]}…"
 
 
 def with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:

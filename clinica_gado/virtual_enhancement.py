@@ -23,6 +23,8 @@ from clinica_gado.caps import (
     visit_folder,
 )
 from clinica_gado.errors import BundleError, GadoError
+from clinica_gado.evaluation.lesions import FOLDER as LESIONS
+from clinica_gado.evaluation.lesions import checksums_of_labels
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure, is_of
 from clinica_gado.predictors import predictor_of
@@ -83,9 +85,22 @@ class EnhancementSettings(SynthesisSettings):
         """What decides an image beside its inputs and the model."""
         return {**super().parameters, "Amplify": self.amplify, "Repeat": self.repeat}
 
+    @property
+    def lesion_source(self) -> Path:
+        """Where lesions are looked for; without `lesions` it need not be there."""
+        return self.lesions or self.bids / LESIONS
+
     def describe(self) -> dict[str, Any]:
-        """Return the settings as the provenance of a run states them."""
-        return {**super().describe(), "NativeSpace": self.native_space}
+        """Return the settings as the provenance of a run states them, files by their checksums."""
+        lesions, healthy = self.lesion_source, self.healthy
+        of_table = lesions.is_file()
+        return {
+            **super().describe(),
+            "NativeSpace": self.native_space,
+            "Lesions": sha256_of(lesions) if of_table else checksums_of_labels(lesions),
+            "EnhancingLabels": list(self.enhancing_labels),
+            "Healthy": None if healthy is None else checksums_of_labels(healthy, "mask"),
+        }
 
 
 def request_of(

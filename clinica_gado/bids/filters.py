@@ -26,6 +26,11 @@ class Condition:
         equal = any(same_label(self.entity, label, value or None) for value in self.values)
         return equal is not self.negated
 
+    @property
+    def names_a_value(self) -> bool:
+        """Whether it asks for the entity itself, not for another value or its absence."""
+        return not self.negated and all(self.values)
+
     def __str__(self) -> str:
         return f"{self.entity}{'!=' if self.negated else '='}{','.join(self.values)}"
 
@@ -48,10 +53,17 @@ class EntityFilter:
         return " ".join(map(str, self.conditions))
 
 
-def parse_filter(texts: Iterable[str]) -> EntityFilter:
+def parse_filter(texts: Iterable[str], before: str = "") -> EntityFilter:
     """Read conditions such as `acq=mprage`, `run=1,2`, `rec!=norm`, `rec=` (absent).
 
     Each text may hold several conditions separated by spaces. Runs are compared as numbers.
+
+    Parameters
+    ----------
+    texts
+        The conditions.
+    before
+        What stood before them, such as `FLAIR:`, to be said in an error.
 
     Raises
     ------
@@ -60,10 +72,12 @@ def parse_filter(texts: Iterable[str]) -> EntityFilter:
     """
     words = dict.fromkeys(word for text in texts for word in text.split())
     matches = {word: _CONDITION.fullmatch(word) for word in words}
-    if wrong := [word for word, match in matches.items() if match is None]:
+    if wrong := [f"{before}{word}" for word, match in matches.items() if match is None]:
+        forms = f"{before}entity=value, {before}entity!=value or {before}entity= (absent)"
+        examples = f"{before}acq=mprage, {before}run=1,2, {before}rec!=norm"
         raise SelectionError(
-            f"--input-filter cannot read {', '.join(map(repr, wrong))}: write entity=value, "
-            "entity!=value or entity= (absent), as in acq=mprage, run=1,2, rec!=norm."
+            f"--input-filter cannot read {', '.join(map(repr, wrong))}: write {forms}, "
+            f"as in {examples}."
         )
     return EntityFilter(tuple(_condition_of(match) for match in matches.values() if match))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ from clinica_gado.bids.assessment import AssessedImage, Assessor, assess_images
 from clinica_gado.bids.contrast import Contrast, Source
 from clinica_gado.bids.contrast_table import read_contrast_table
 from clinica_gado.bids.decisions import Decision, Role
-from clinica_gado.bids.images import DatasetReader, Unusable
-from clinica_gado.bids.input_rules import PLACES, InputRequest, Place
+from clinica_gado.bids.images import BidsImage, DatasetReader, Unusable, stem_of
+from clinica_gado.bids.input_rules import InputRequest, Place
 from clinica_gado.bids.preference import preferred_source, why_source
 from clinica_gado.bids.visits import Problem, Visit, VisitFolder, list_in_words, list_visits
 from clinica_gado.errors import SelectionError
 from clinica_gado.sequences import T1W, T1W_CE, T1W_KINDS, T1W_LOW_DOSE
+from clinica_gado.words import counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,13 +58,18 @@ class InputJob:
 
 @dataclass(frozen=True)
 class InputDecision(Decision):
-    """What becomes of one file, and for which input it was looked at; a line of selection.tsv."""
+    """What becomes of one file, and for which input it was looked at; a line of selection.tsv.
+
+    Without a file name, it says of an input that the visit has no image for it.
+    """
 
     input: str = ""
 
     @property
     def doubtful(self) -> bool:
         """Whether a person should look; only of a T1w must the contrast be known."""
+        if not self.filename:
+            return False
         if self.input in T1W_KINDS or self.unreadable_name:
             return super().doubtful
         return self.evidence.contradicted or bool(self.notes)
@@ -85,7 +91,10 @@ class InputSelection:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The table written as selection.tsv: a row for each file, doubtful rows first."""
+        """The table written as selection.tsv: a row for each file, doubtful rows first.
+
+        A visit that is left alone has a row without a file for each image that it lacks.
+        """
         import pandas as pd
 
         rows = sorted(self.decisions, key=lambda d: (not d.doubtful, d.visit, d.filename, d.input))
@@ -127,10 +136,7 @@ def select_inputs(
         raise SelectionError(
             list_in_words("Cannot use the table", list(dict.fromkeys(contrast.errors)))
         )
-    logger.info(
-        "%d visits have the images asked for (%s), %d lack some.",
-        *(len(selection.jobs), ", ".join(request.names), len(selection.incomplete)),
-    )
+    _summarise(selection, request)
     return selection
 
 
@@ -144,13 +150,25 @@ def _add_visit(
         reason = f"cannot read its folders: {error.strerror}"
         selection.problems.append(Problem(folder.visit, "", reason))
         return
-    selection.decisions.extend(chooser.decisions)
-    lacking = [request.kind_of(name) for name in job.missing if name in request.required]
+    lacking = [name for name in job.missing if name in request.required]
     if lacking:
-        reason = f"has no {', '.join(lacking)}"
+        reason = f"has no {', '.join(map(request.kind_of, lacking))}"
+        chooser.leave_visit_alone(lacking, f"left alone: the visit {reason}")
         selection.incomplete.append(Problem(folder.visit, "", reason))
     else:
         selection.jobs.append(job)
+    selection.decisions.extend(chooser.decisions)
+
+
+def _summarise(selection: InputSelection, request: InputRequest) -> None:
+    n_jobs, names = counted(len(selection.jobs), "visit"), ", ".join(request.names)
+    logger.info("%s to take (%s), %d left alone.", n_jobs, names, len(selection.incomplete))
+    by_reason: dict[str, list[Visit]] = {}
+    for problem in selection.incomplete:
+        by_reason.setdefault(problem.reason, []).append(problem.visit)
+    for reason, visits in by_reason.items():
+        n_visits = counted(len(visits), "visit")
+        logger.info("%s left alone (the visit %s): %s.", n_visits, reason, first_few(visits))
 
 
 class _Chooser:
@@ -187,9 +205,19 @@ class _Chooser:
             reference=None if reference is None else reference.path,
         )
 
+    def leave_visit_alone(self, lacking: Iterable[str], reason: str) -> None:
+        """Take nothing of a visit after all, and record each input that it has no image for."""
+        for key, decision in self._decided.items():
+            if decision.role in (Role.INPUT, Role.REFERENCE):
+                self._decided[key] = replace(decision, role=Role.LEFT_ALONE, reason=reason)
+        visit = self._folder.visit
+        self._record(
+            InputDecision(visit, "", Role.LEFT_ALONE, reason, input=name) for name in lacking
+        )
+
     def _choose_one(self, name: str) -> InputFile | None:
         found = None
-        for place in PLACES[self._request.kind_of(name)]:
+        for place in self._request.places_of(name):
             images = self._images_in(place, name)
             if found is None:
                 found = self._among(images, place, name)
@@ -204,8 +232,23 @@ class _Chooser:
             return [a for a in self._t1w if self._kind_of_t1w(a) == kind]
         images, unusable = self._reader.images_of(self._folder, place.modality, place.suffix)
         self._record(_of_unusable(file, name) for file in unusable)
+        if place.without_b_values:
+            images = self._without_b_values(images)
         images = [image for image in images if place.entities.matches(image.name)]
         return assess_images(images, [self._reader.metadata_of(image) for image in images])
+
+    def _without_b_values(self, images: Sequence[BidsImage]) -> list[BidsImage]:
+        """Keep those without b-values, also where they inherit those that another has by its name.
+
+        `sub-01_dwi.bval` applies to `sub-01_acq-adcmap_dwi.nii.gz`, but is of `sub-01_dwi.nii.gz`.
+        """
+        kept, stems = [], {stem_of(image.path.name) for image in images}
+        for image in images:
+            b_values = self._reader.file_beside(image, ".bval")
+            others = stems - {stem_of(image.path.name)}
+            if b_values is None or b_values.stem in others:
+                kept.append(image)
+        return kept
 
     def _among(self, images: Sequence[AssessedImage], place: Place, name: str) -> InputFile | None:
         refused = {a.image.filename: self._why_refused(a, place, name) for a in images}
@@ -233,7 +276,10 @@ class _Chooser:
         if self._request.kind_of(name) not in T1W_KINDS and enhanced:
             return f"acquired with contrast agent ({a.evidence.detail})"
         if place.is_series and self._reader.file_beside(a.image, ".bval") is None:
-            return "no .bval file belongs to it, so no ADC can be computed"
+            return (
+                "no .bval file belongs to it, so no ADC can be computed; "
+                "if it is a map, --input-filter ADC:acq=… (or desc, rec) says so"
+            )
         return ""
 
     def _kind_of_t1w(self, a: AssessedImage) -> str | None:
@@ -289,15 +335,16 @@ def _of_unusable(file: Unusable, name: str) -> InputDecision:
 
 
 def _row(decision: InputDecision) -> dict[str, object]:
+    evidence = decision.evidence
+    detail = "; ".join([evidence.detail, *decision.notes])
+    of_file = (evidence.contrast.value, evidence.source.value, detail)
     values = (
         *decision.visit,
-        decision.filename,
+        decision.filename or None,
         decision.input or None,
         decision.role.value,
         decision.reason,
-        decision.evidence.contrast.value,
-        decision.evidence.source.value,
-        "; ".join([decision.evidence.detail, *decision.notes]),
+        *(of_file if decision.filename else (None, None, None)),
         decision.doubtful,
     )
     return dict(zip(INPUT_COLUMNS, values, strict=True))

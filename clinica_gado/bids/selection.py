@@ -41,6 +41,7 @@ from clinica_gado.bids.visits import (
     list_visits,
 )
 from clinica_gado.errors import SelectionError
+from clinica_gado.words import counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,8 +132,9 @@ def select(
     pairs = read_pairs_table(pairs_tsv, bids)
     assessor = Assessor(DatasetReader(bids), contrast, infer_companions)
     selector = _Selector(bids, assessor, input_filter, pairs)
-    share = f" of the {n_visits}" if len(listing.folders) < n_visits else ""
-    logger.info("Choosing among the T1w of %d%s visits in %s.", len(listing.folders), share, bids)
+    n_here = len(listing.folders)
+    share = f"{n_here} of the " if n_here < n_visits else ""
+    logger.info("Choosing among the T1w of %s%s in %s.", share, counted(n_visits, "visit"), bids)
     for folder in listing.folders:
         selector.add(folder, asked_for=visits_tsv is not None)
     if errors := list(dict.fromkeys([*contrast.errors, *pairs.errors])):
@@ -291,8 +293,10 @@ def _warn_of_absent_visits(
     listed = {folder.visit for folder in folders}
     absent = [v for v in contrast.visits if v not in listed and find_visit(bids, v) is None]
     if absent:
-        shown = ", ".join(map(str, absent[:5])) + (", …" if len(absent) > 5 else "")
-        logger.warning("%d visits of --contrast-tsv are not in %s: %s.", len(absent), bids, shown)
+        logger.warning(
+            "--contrast-tsv names %s not in %s: %s.",
+            *(counted(len(absent), "visit"), bids, first_few(absent)),
+        )
 
 
 def _warn_of_idle_filter(wanted: EntityFilter, seen: set[str]) -> None:
@@ -303,10 +307,10 @@ def _warn_of_idle_filter(wanted: EntityFilter, seen: set[str]) -> None:
 
 def _summarise(selection: Selection) -> None:
     logger.info(
-        "%d T1w found: %d inputs, %d of them with a reference, %d doubtful; %d problems.",
+        "%d T1w found: %s, %d of them with a reference, %d doubtful; %s.",
         len(selection.decisions),
-        len(selection.jobs),
+        counted(len(selection.jobs), "input"),
         sum(job.reference is not None for job in selection.jobs),
         sum(decision.doubtful for decision in selection.decisions),
-        len(selection.problems),
+        counted(len(selection.problems), "problem"),
     )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from clinica_gado.errors import SelectionError
 from clinica_gado.files import read_table
+from clinica_gado.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -164,11 +165,12 @@ def _from_table(bids: Path, tsv: Path) -> VisitListing:
         raise SelectionError(list_in_words("Cannot use the table of visits", errors))
     asked = dict.fromkeys(row.visit for row in rows)
     if len(asked) < len(rows):
-        logger.info("%s names %d visits more than once.", tsv, len(rows) - len(asked))
+        n_again = len(rows) - len(asked)
+        logger.info("%s names %s more than once.", tsv, counted(n_again, "visit"))
     found = {visit: find_visit(bids, visit) for visit in sorted(asked)}
     folders = tuple(folder for folder in found.values() if folder is not None)
     if not folders:
-        raise SelectionError(f"None of the {len(asked)} visits listed in {tsv} is in {bids}.")
+        raise SelectionError(f"{tsv} lists {counted(len(asked), 'visit')}, none of them in {bids}.")
     reason = f"listed in {tsv.name} but not in the BIDS dataset"
     absent = (visit for visit, folder in found.items() if folder is None)
     return VisitListing(folders, tuple(Problem(visit, "", reason) for visit in absent))

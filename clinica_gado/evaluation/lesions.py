@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,15 @@ def labels_of(visit: Visit, folder: Path, suffix: str = "dseg") -> Path | None:
     """Return the label map (or `mask`) of a visit, or None; of several the first by name."""
     anat = folder / visit.participant_id / visit.session_id / "anat"
     return next(iter(sorted(anat.glob(f"*_{suffix}.nii*"))), None)
+
+
+def checksums_of_labels(folder: Path, suffix: str = "dseg") -> dict[str, str]:
+    """Return the SHA-256 of every label map (or `mask`) that can be read, by its path below."""
+    found = {}
+    for path in sorted(folder.glob(f"sub-*/ses-*/anat/*_{suffix}.nii*")):
+        with suppress(OSError):
+            found[path.relative_to(folder).as_posix()] = sha256_of(path)
+    return found
 
 
 def _on_grid(job: Job, labels: Path, pair: Path, caps: Path | None) -> NDArray[np.int16]:

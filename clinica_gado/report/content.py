@@ -8,10 +8,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import Role, Visit
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.report.reviews import REJECT, Review
 from clinica_gado.report.tables import Row, RunTables, visit_of
+from clinica_gado.words import counted, first_few
 
 FAILED, DOUBTFUL, FINE = "failed", "doubtful", "fine"
 LEVELS = (FAILED, DOUBTFUL, FINE)
@@ -55,7 +56,7 @@ def build_content(
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
         "failures": tables.rows["failures"],
         "provenance": tables.provenance,
-        "notes": list(tables.notes),
+        "notes": [*tables.notes, *describe_left_alone(tables.rows["selection"])],
     }
 
 
@@ -169,8 +170,10 @@ def summarise(
     with_real = {visit_of(r) for r in tables.rows[real["table"]] if r.get("image") == real["image"]}
     engines = sorted({str(r["engine"]) for r in tables.rows["volumes"] if r.get("engine")})
     doubtful = sum(map(_is_doubtful, tables.rows["selection"]))
+    alone = {visit for those in _left_alone(tables.rows["selection"]).values() for visit in those}
     return [
         {"value": len(visits), "label": "visits"},
+        *([{"value": len(alone), "label": "left alone"}] if alone else []),
         {"value": n[FINE], "label": "without remarks"},
         {"value": n[DOUBTFUL], "label": "to look at", "filter": DOUBTFUL},
         {"value": n[FAILED], "label": "failed", "filter": FAILED},
@@ -183,6 +186,23 @@ def summarise(
 def _engines(engines: list[str]) -> str:
     words = {"spm": "SPM", "builtin": "built-in"}
     return ", ".join(words.get(engine, engine) for engine in engines) or "not run"
+
+
+def describe_left_alone(selection: list[Row]) -> list[str]:
+    """Return in words how many visits were left alone, for lack of which image, and the first."""
+    return [
+        f"{counted(len(visits), 'visit')} {reason.replace(': ', ' (', 1)}): {first_few(visits)}."
+        for reason, visits in _left_alone(selection).items()
+    ]
+
+
+def _left_alone(selection: list[Row]) -> dict[str, list[Visit]]:
+    """Return by reason the visits of which nothing was taken: they have rows without a file."""
+    found: dict[str, dict[Visit, None]] = {}
+    for row in selection:
+        if row.get("role") == Role.LEFT_ALONE.value and not row.get("filename"):
+            found.setdefault(str(row.get("reason")), {})[visit_of(row)] = None
+    return {reason: list(visits) for reason, visits in found.items()}
 
 
 def list_attention(visits: list[dict[str, Any]], page: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from clinica_gado.evaluation.contrast_index import WHITE_PRIOR
 from clinica_gado.evaluation.lesion_axes import read_marks, roi_of
 from clinica_gado.evaluation.lesion_contrast import DEFINITIONS as OF_CONTRAST
 from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
-from clinica_gado.evaluation.lesions import FOLDER, Lesions, labels_of, move_labels
+from clinica_gado.evaluation.lesions import Lesions, labels_of, move_labels
 from clinica_gado.evaluation.tumour import DEFINITIONS as OF_TUMOUR
 from clinica_gado.evaluation.tumour import tumour_metrics
 from clinica_gado.files import sha256_of
@@ -54,7 +54,7 @@ def lesions_key(job: InputJob, settings: EnhancementSettings) -> str | None:
     SelectionError
         A table of lesions cannot be used.
     """
-    source = _source(settings)
+    source = settings.lesion_source
     if not source.is_file():
         labels = labels_of(job.visit, source)
         return None if labels is None else sha256_of(labels)
@@ -75,7 +75,7 @@ def read_lesions(job: InputJob, settings: EnhancementSettings) -> Lesions | None
     InputImageError, SelectionError
         The label map or the table cannot be read.
     """
-    source, affine = _source(settings), paths_of(job, settings).affine
+    source, affine = settings.lesion_source, paths_of(job, settings).affine
     if source.is_file():
         lesions = _axes_of(job.visit, source)
         if lesions is None:
@@ -124,10 +124,6 @@ def read_healthy(job: InputJob, settings: EnhancementSettings) -> NDArray[np.boo
         )
         return np.zeros(CROP_GRID.shape, dtype=bool)
     return move_labels(mask, read_itk_affine(paths_of(job, settings).affine)) > 0
-
-
-def _source(settings: EnhancementSettings) -> Path:
-    return settings.lesions or settings.bids / FOLDER
 
 
 def _axes_of(visit: Visit, table: Path) -> list[Lesion] | None:

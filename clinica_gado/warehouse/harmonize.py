@@ -39,6 +39,7 @@ from clinica_gado.warehouse.status import generalise
 from clinica_gado.warehouse.task import Order, Result
 from clinica_gado.warehouse.visit import Treat, VisitSettings, treat
 from clinica_gado.warehouse.visit_process import Limits
+from clinica_gado.words import counted
 
 if TYPE_CHECKING:
     from clinica_gado.models.bundle import Bundle
@@ -176,8 +177,8 @@ def sort_visits(
     failed = sum(record.status == FAILED for record in found.decided)
     treated = found.waiting[: plan.limit]
     logger.info(
-        "%d visits to treat%s, %d done before, %d failed before%s.",
-        len(found.waiting),
+        "%s to treat%s, %d done before, %d failed before%s.",
+        counted(len(found.waiting), "visit"),
         f" ({len(treated)} of them now, by --limit)" if len(treated) < len(found.waiting) else "",
         *(len(found.decided) - failed, failed),
         " (--retry-failed tries them again)" if failed else "",

@@ -28,6 +28,7 @@ from clinica_gado.runs.end import (
 from clinica_gado.runs.options import RemovalRunOptions
 from clinica_gado.runs.start import check_start, sort_out, warn_of_low_space
 from clinica_gado.validation.settings import ValidationSettings
+from clinica_gado.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def run(settings: RemovalSettings, options: RemovalRunOptions) -> int:
     warn_of_low_space(settings.caps, len(waiting))
     started = now()
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
-    logger.info("%d visits to treat, %d done before.", len(waiting), n_before)
+    logger.info("%s to treat, %d done before.", counted(len(waiting), "visit"), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
     outcomes = _validate(selection.jobs, outcomes, validation, options)
     write_provenance(folder, settings, options, bundle, started)

@@ -19,6 +19,7 @@ from clinica_gado.pipelines.t1_gado_removal.tasks import validate_task
 from clinica_gado.pipelines.texts import write_settings
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.visits import flags_of, is_validated
+from clinica_gado.words import counted
 from clinica_gado.workflow import ProgressLog, run_steadily
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def validate_all(
     """Validate visits and return what became of each, in order; what is there is not redone."""
     done = {job.visit: _known(job, settings) for job in jobs if is_validated(job, settings)}
     waiting = [job for job in jobs if job.visit not in done]
-    logger.info("%d visits to validate, %d done before.", len(waiting), len(done))
+    logger.info("%s to validate, %d done before.", counted(len(waiting), "visit"), len(done))
     if waiting:
         folder = Path(tempfile.mkdtemp(prefix="gado-validation-", dir=working_directory))
         try:

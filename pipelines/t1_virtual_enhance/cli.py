@@ -32,7 +32,7 @@ from clinica_gado.pipelines.shared_cli import (
     multiple=True,
     metavar="INPUT:ENTITY=LABEL",
     help="Take only images with this entity for an input, e.g. FLAIR:acq=3d; "
-    "T1w-lowdose:acq=quarter says what a low dose is; repeatable.",
+    "T1w-lowdose:acq=quarter says what a low dose is, ADC:acq=adcmap what a map; repeatable.",
 )
 @declare("--contrast-tsv", type=FILE, help="What is known of the contrast of T1w images.")
 @declare(

@@ -36,6 +36,7 @@ from clinica_gado.virtual_enhancement import (
     EnhancementSettings,
     request_of,
 )
+from clinica_gado.words import counted
 
 if TYPE_CHECKING:
     from clinica_gado.models.bundle import Bundle
@@ -86,7 +87,7 @@ def run(settings: EnhancementSettings, options: EnhancementRunOptions) -> int:
     _warn_of_repeats(settings)
     started = now()
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
-    logger.info("%d visits to treat, %d done before.", len(waiting), n_before)
+    logger.info("%s to treat, %d done before.", counted(len(waiting), "visit"), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
     write_provenance(folder, settings, options, bundle, started)
     if not selection.jobs:

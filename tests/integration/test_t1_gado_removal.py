@@ -204,7 +204,7 @@ def test_a_visit_made_again_has_the_same_voxels(clinica, caps):
     path.unlink()
     result = clinica("run", "t1-gado-removal", DATA_CI, caps, *UNVALIDATED, "-np", 2)
     assert result.returncode == 0, result.stderr
-    assert "1 visits to treat, 3 done before" in result.stderr
+    assert "1 visit to treat, 3 done before" in result.stderr
     np.testing.assert_array_equal(nib.load(path).get_fdata(), before)
 
 

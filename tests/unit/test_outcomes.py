@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Problem, Visit
-from clinica_gado.errors import InputImageError
+from clinica_gado.errors import InputImageError, OutputError
 from clinica_gado.outcomes import (
     DONE,
     FAILED,
     Outcome,
     attempt,
+    check_same_request,
     read_outcome,
     save_outcome,
     write_failures,
@@ -49,6 +50,47 @@ def test_whatever_a_step_raises_becomes_one_line(error, words):
     assert outcome.status == FAILED
     assert words in outcome.reason
     assert "\n" not in outcome.reason
+
+
+PARAMETERS = {"Flips": "lr", "Repeat": 1, "Preprocessing": {"Route": "standard", "Seed": 0}}
+REQUEST = {"InputSha256": {"T1w": "a" * 64}, "ModelSha256": "b" * 64, "Parameters": PARAMETERS}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"Parameters": {**PARAMETERS, "Flips": "all"}}, "Flips was all, is lr"),
+        (
+            {
+                "Parameters": {
+                    **PARAMETERS,
+                    "Preprocessing": {"Route": "fast", "Seed": 0, "Fast": {}},
+                }
+            },
+            "Preprocessing Route was fast, is standard; other Preprocessing Fast",
+        ),
+        ({"Parameters": {**PARAMETERS, "Repeat": None}}, "Repeat was None, is 1"),
+        ({"InputSha256": {"T1w": "a" * 64, "FLAIR": "c" * 64}}, "other InputSha256 FLAIR"),
+        ({"ModelSha256": "c" * 64}, "other ModelSha256"),
+        ({"Parameters": {**PARAMETERS, "Flips": "c" * 64}}, "Flips was cccccccccccc…, is lr"),
+        ({"Parameters": None}, "other Parameters"),
+        (
+            {"ModelSha256": "", "Parameters": {"Preprocessing": PARAMETERS["Preprocessing"]}},
+            "other ModelSha256; Flips was not stated, is lr; Repeat was not stated, is 1",
+        ),
+        (
+            {"Parameters": {"Flips": "all", "Repeat": 2, "Preprocessing": {"Seed": 1}}},
+            "Flips was all, is lr; Repeat was 2, is 1; Preprocessing Route was not stated, is "
+            "standard and 1 more",
+        ),
+    ],
+)
+def test_a_result_of_other_settings_says_which_and_both_values(tmp_path, changed, words):
+    check_same_request(tmp_path / "a.nii.gz", REQUEST, REQUEST)
+    with pytest.raises(OutputError) as error:
+        check_same_request(tmp_path / "a.nii.gz", {**REQUEST, **changed}, REQUEST)
+    assert f"made with other settings ({words}); add --overwrite_outputs" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_an_outcome_is_read_as_it_was_saved(tmp_path):

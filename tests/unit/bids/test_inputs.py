@@ -151,6 +151,50 @@ def test_without_a_map_the_series_and_its_b_values_are_taken(dataset: Any) -> No
     assert "no .bval" in reason_of(selection, "dir-PA_dwi.nii.gz")
 
 
+@pytest.mark.parametrize("b_values", ["dir-AP_dwi.bval", "dwi.bval"], ids=["other", "inherited"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("acq-adcmap_dwi.nii.gz", "ADC:acq=adcmap"),
+        ("rec-ADC_dwi.nii.gz", "ADC:rec=ADC"),
+        ("desc-mean_dwi.nii.gz", "ADC:desc=map,mean"),
+    ],
+)
+def test_the_user_s_filter_names_an_adc_map(
+    dataset: Any, name: str, text: str, b_values: str
+) -> None:
+    series = b_values.replace(".bval", ".nii.gz")
+    add_dwi(dataset, name, series, b_values)
+    dataset.add(f"{VISIT}_T2w.nii.gz")
+    assert chosen(select_inputs(dataset.root, request("ADC"))) == {"ADC": series}
+    filters = parse_input_filters([text])
+    selection = select_inputs(dataset.root, request("ADC", filters=filters))
+    assert chosen(selection) == {"ADC": name}
+    assert selection.jobs[0].files["ADC"].b_values is None
+    assert reason_of(selection, series) == f"{VISIT}_{name} was chosen: it comes first"
+
+
+@pytest.mark.parametrize("text", ["ADC:dir=AP", "ADC:acq!=lowres", "ADC:acq="])
+def test_a_filter_that_names_no_map_takes_no_series_for_one(dataset: Any, text: str) -> None:
+    add_dwi(dataset, "dir-AP_dwi.nii.gz")
+    selection = select_inputs(dataset.root, request("ADC", filters=parse_input_filters([text])))
+    assert selection.jobs == []
+    reason = reason_of(selection, "dir-AP_dwi.nii.gz")
+    assert "no .bval" in reason
+    assert "--input-filter ADC:acq=" in reason
+
+
+@pytest.mark.parametrize("b_values", [f"sub-01/ses-M000/dwi/{VISIT}_acq-b_dwi.bval", "dwi.bval"])
+def test_a_file_with_b_values_is_a_series_whatever_the_filter(dataset: Any, b_values: str) -> None:
+    add_dwi(dataset, "acq-b_dwi.nii.gz", "dwi.nii.gz")
+    dataset.write(b_values, "0 1000")
+    dataset.add(f"{VISIT}_T2w.nii.gz")
+    filters = parse_input_filters(["ADC:acq=b"])
+    selection = select_inputs(dataset.root, request("ADC", filters=filters))
+    assert chosen(selection) == {"ADC": "acq-b_dwi.nii.gz"}
+    assert selection.jobs[0].files["ADC"].b_values == dataset.root / b_values
+
+
 def test_b_values_are_inherited_from_above(dataset: Any) -> None:
     add_dwi(dataset, "dwi.nii.gz")
     dataset.add(f"{VISIT}_T2w.nii.gz")
@@ -200,6 +244,39 @@ def test_a_visit_that_lacks_a_required_image_says_which(whole: Any, tsv: Any) ->
     assert asked.problems == asked.incomplete == selection.incomplete
 
 
+def test_the_table_says_which_visits_are_left_alone_and_what_they_lack(
+    whole: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "clinica_gado")
+    whole.add("sub-02_ses-M000_T1w.nii.gz", "sub-02_ses-M000_ce-gadolinium_T1w.nii.gz")
+    whole.root.joinpath("sub-03/ses-M000/anat").mkdir(parents=True)
+    wanted = request("T1w", "T2w", "T1w-lowdose", required=("T1w", "T2w"), reference="T1w-ce")
+    table = select_inputs(whole.root, wanted).table
+    alone = table[table["participant_id"] != "sub-01"]
+    assert set(alone["role"]) == {"left-alone"}
+    assert not alone["doubtful"].any()
+    found = alone[alone["filename"].notna()]
+    assert sorted(found["input"]) == ["T1w", "T1w-ce"]
+    assert set(found["reason"]) == {"left alone: the visit has no T2w"}
+    lacking = alone[alone["filename"].isna()]
+    assert list(zip(lacking["participant_id"], lacking["input"], strict=True)) == [
+        ("sub-02", "T2w"),
+        ("sub-03", "T1w"),
+        ("sub-03", "T2w"),
+    ]
+    assert lacking["reason"].iloc[-1] == "left alone: the visit has no T1w, T2w"
+    assert lacking[["contrast", "evidence", "detail"]].isna().all(axis=None)
+    assert "1 visit to take (T1w, T2w, T1w-lowdose), 2 left alone." in caplog.messages
+    assert "1 visit left alone (the visit has no T2w): sub-02 ses-M000." in caplog.messages
+
+
+def test_amplification_names_the_image_that_a_visit_lacks(dataset: Any) -> None:
+    dataset.add(f"{VISIT}_ce-none_T1w.nii.gz")
+    wanted = request("T1w", "T1w-lowdose", substitutes={"T1w-lowdose": "T1w-ce"})
+    (row,) = (d for d in select_inputs(dataset.root, wanted).decisions if not d.filename)
+    assert (row.input, row.reason) == ("T1w-lowdose", "left alone: the visit has no T1w-ce")
+
+
 def test_a_name_that_cannot_be_read_is_listed_once_and_stops_nothing(whole: Any) -> None:
     add_dwi(whole, "run-1_run-1_dwi.nii.gz")
     selection = select_inputs(whole.root, request("T1w", "ADC"))
@@ -223,7 +300,13 @@ def test_an_image_without_session_goes_to_the_first(dataset: Any) -> None:
     assert (job.visit.session_id, job.cross_sectional) == ("ses-M000", True)
 
 
-@pytest.mark.parametrize("text", ["acq=3d", "T1:acq=3d", "FLAIR:acq"])
-def test_a_filter_that_names_no_input_is_refused(text: str) -> None:
-    with pytest.raises(SelectionError, match="--input-filter cannot read"):
+@pytest.mark.parametrize("text", ["acq=3d", "T1:acq=3d", "FLAIR:", "T1w-lowdose: "])
+def test_a_filter_without_input_or_condition_is_refused(text: str) -> None:
+    with pytest.raises(SelectionError, match=f"cannot read '{text}': write INPUT:entity=value"):
         parse_input_filters([text])
+
+
+def test_a_condition_that_cannot_be_read_is_named_with_its_input() -> None:
+    words = "cannot read 'FLAIR:acq', 'FLAIR:run-1': write FLAIR:entity=value, "
+    with pytest.raises(SelectionError, match=words):
+        parse_input_filters(["FLAIR:acq rec=x", "FLAIR:run-1", "T1w:acq=3d"])

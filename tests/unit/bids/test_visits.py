@@ -80,7 +80,7 @@ def test_every_line_that_names_no_visit_is_listed_at_once(dataset: Any, tsv: Any
 
 def test_a_table_of_other_visits_only_is_refused(dataset: Any, tsv: Any) -> None:
     dataset.add("sub-01_ses-M000_T1w.nii")
-    with pytest.raises(SelectionError, match="None of the 1 visits"):
+    with pytest.raises(SelectionError, match="lists 1 visit, none of them in"):
         list_visits(dataset.root, tsv(HEADER, "sub-02 ses-M000"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from clinica_gado.caps import qc_folder
+from clinica_gado.evaluation.lesion_axes import COORDINATES
 from clinica_gado.files import write_json
 from clinica_gado.models.card import CardInput
 from clinica_gado.pipelines.t1_virtual_enhance import pipeline as pipeline_module
@@ -60,19 +62,52 @@ def run(bids, *arguments):
     return run_module.run_from_options(**cli.make_context("run", words).params)
 
 
+def provenance_of(bids):
+    path = qc_folder(bids.with_name("caps"), PIPELINE) / "provenance.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def test_a_visit_goes_to_the_pipeline_with_its_images_and_the_real_one(
-    bids, given, tmp_path, monkeypatch
+    bids, given, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.chdir(tmp_path)
     assert run(bids) == ALL_DONE
+    assert "1 visit to treat, 0 done before." in caplog.messages
     ((settings, (job,)),) = given
     assert settings.model == str(tmp_path.resolve() / "my-model")
     assert list(job.files) == ["T1w", "FLAIR"]
     assert job.missing == ("T1w-lowdose",)
     assert job.reference == bids / f"{STEM}_ce-gadolinium_T1w.nii.gz"
-    provenance = json.loads((qc_folder(settings.caps, PIPELINE) / "provenance.json").read_text())
+    provenance = provenance_of(bids)
     assert provenance["Model"] == {"Id": "mine", "Sha256": "a" * 64}
     assert provenance["Settings"]["Flips"] == "all"
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_the_provenance_names_lesions_and_healthy_brain_by_their_checksums(
+    bids, given, tmp_path, by_default
+):
+    lesions = bids / "derivatives" / "lesions" if by_default else tmp_path / "lesions"
+    for folder, suffix in ((lesions, "dseg"), (tmp_path / "healthy", "mask")):
+        path = folder / f"{STEM}_{suffix}.nii.gz"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(suffix.encode())
+        path.with_name(f"absent_{suffix}.nii.gz").symlink_to("not-there")
+    options = ["--healthy", tmp_path / "healthy", "--enhancing-label", 4]
+    assert run(bids, *options, *([] if by_default else ["--lesions", lesions])) == ALL_DONE
+    stated = provenance_of(bids)["Settings"]
+    assert stated["Lesions"] == {f"{STEM}_dseg.nii.gz": hashlib.sha256(b"dseg").hexdigest()}
+    assert stated["Healthy"] == {f"{STEM}_mask.nii.gz": hashlib.sha256(b"mask").hexdigest()}
+    assert stated["EnhancingLabels"] == [4]
+
+
+def test_the_provenance_names_a_table_of_lesions_by_its_checksum(bids, given, tmp_path):
+    table = tmp_path / "lesions.tsv"
+    table.write_text("\t".join(("participant_id", "session_id", *COORDINATES)) + "\n")
+    assert run(bids, "--lesions", table) == ALL_DONE
+    stated = provenance_of(bids)["Settings"]
+    assert stated["Lesions"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert (stated["Healthy"], stated["EnhancingLabels"]) == (None, [3, 4])
 
 
 def test_amplifying_takes_the_routine_image_and_compares_with_none(bids, given):
@@ -88,11 +123,18 @@ def test_a_visit_that_lacks_what_is_needed_is_a_failure_if_it_was_asked_for(
     (bids / f"{STEM}_T1w.nii.gz").unlink()
     assert run(bids) == ALL_DONE
     assert "No visit has the images that mine needs (T1w)" in caplog.text
+    assert "1 visit left alone (the visit has no T1w): sub-01 ses-M000." in caplog.text
+    folder = qc_folder(bids.with_name("caps"), PIPELINE)
+    assert "n/a\tT1w\tleft-alone\tleft alone: the visit has no T1w\t" in (
+        folder / "selection.tsv"
+    ).read_text(encoding="utf-8")
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert {"value": 1, "label": "left alone"} in report["summary"]
+    assert report["notes"] == ["1 visit left alone (the visit has no T1w): sub-01 ses-M000."]
     visits = tmp_path / "visits.tsv"
     visits.write_text("participant_id\tsession_id\nsub-01\tses-M000\n")
     assert run(bids, "-tsv", visits) == SOME_FAILED
-    failures = qc_folder(bids.with_name("caps"), PIPELINE) / "failures.tsv"
-    assert "has no T1w" in failures.read_text()
+    assert "has no T1w" in (folder / "failures.tsv").read_text()
 
 
 @pytest.mark.parametrize(
