@@ -22,7 +22,7 @@ GRIDS: dict[str, tuple[int, int, int]] = {
 its field of view; the third (Bône 2021, 2022) is a part of it and the fourth (Chen 2022) holds it,
 both with its 1 mm voxels; the last has the field of view of the first in voxels of
 2 mm, for trials without a GPU. `clinica_gado.inference.grid` brings images there."""
-CHANGE_RULES = {
+CHANGE_RULES: dict[str, dict[str, type]] = {
     "darkening_gate": {"threshold": float, "width": float, "smoothing_voxels": float},
     "brain_reach": {"voxels": float, "fade_voxels": float},
     "outlines": {"threshold": float, "reach_voxels": int},
@@ -249,8 +249,8 @@ def _change_rules_from(content: Mapping[str, Any]) -> Mapping[str, Mapping[str, 
 
 def _check_change_rule(name: str, numbers: object) -> None:
     kinds = CHANGE_RULES[name]
-    is_complete = isinstance(numbers, Mapping) and set(numbers) == set(kinds)
-    if not is_complete or not all(_is_positive(numbers[key], kinds[key]) for key in kinds):
+    given = numbers if isinstance(numbers, Mapping) else {}
+    if set(given) != set(kinds) or not all(_is_positive(given[key], kinds[key]) for key in kinds):
         raise BundleError(
             f"the card's {name} must be {', '.join(kinds)}, numbers above 0"
             f"{''.join(f', {key} a whole one' for key in kinds if kinds[key] is int)}."
@@ -258,8 +258,9 @@ def _check_change_rule(name: str, numbers: object) -> None:
 
 
 def _is_positive(number: object, kind: type) -> bool:
-    kinds = (int,) if kind is int else (int, float)
-    return isinstance(number, kinds) and number is not True and 0 < number < inf
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    return 0 < number < inf and (kind is float or isinstance(number, int))
 
 
 def _check_metric(item: object) -> Mapping[str, Any]:
