@@ -60,8 +60,10 @@ if TYPE_CHECKING:
 
     Images = dict[str, NDArray[np.float32]]
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of the numbers or of the picture; see `measures.VERSION`."""
+IN_CONTRAST = ("p2_tumour_l2_e4", "p2_tumour_l2_e4_matched")
+"""Columns of `similarity_row` that are of lesions: `measure_lesions` measures those."""
 BRIGHTENED = 0.2
 """A voxel was brightened when it gained more than this share of the brain's median before."""
 DEFINITIONS = {
@@ -240,7 +242,8 @@ def measure_similarity(
 ) -> dict[str, dict[str, float | None]]:
     """Return the likeness of every other image to the real one, in the brain.
 
-    Only voxels that all of them show count, so that the numbers are of the same voxels.
+    Only voxels that all of them show count, so that the numbers are of the same voxels. Those of
+    lesions (`IN_CONTRAST`) are left out.
     """
     if CE not in images:
         return {}
@@ -249,7 +252,10 @@ def measure_similarity(
         mask &= image > 0
     others = [role for role in images if role != CE]
     rows = {role: similarity_row(images[role], images[CE], mask) for role in others}
-    return {role: {name: _number(row[name]) for name in row} for role, row in rows.items()}
+    return {
+        role: {name: _number(value) for name, value in row.items() if name not in IN_CONTRAST}
+        for role, row in rows.items()
+    }
 
 
 def measure_change(

@@ -19,6 +19,7 @@ from clinica_gado.caps import (
 )
 from clinica_gado.commands.report import cli as report_command
 from clinica_gado.errors import GadoError
+from clinica_gado.evaluation.lesions import Lesions
 from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE
@@ -27,7 +28,9 @@ from clinica_gado.report.build import write_report
 from clinica_gado.report.pages import export_pages
 from clinica_gado.report.planes import layout_of
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
-from clinica_gado.validation import enhancement
+from clinica_gado.segmentation.segmenter import TissueMaps
+from clinica_gado.validation import enhanced_lesions, enhancement
+from clinica_gado.validation.enhanced_lesions import measure_lesions
 from clinica_gado.validation.enhancement import (
     image_paths,
     is_validated,
@@ -49,6 +52,19 @@ def test_likeness_is_that_of_both_images_to_the_real_one(make_images):
         expected = similarity_row(given[role], given[CE], BRAIN)["psnr_db_as_is"]
         assert found[role]["psnr_db_as_is"] == pytest.approx(expected, abs=1e-4)
     assert found[SYNTHETIC]["psnr_db_as_is"] > found[T1W]["psnr_db_as_is"]
+
+
+def test_likeness_in_lesions_has_one_place_contrast_tsv(make_images, monkeypatch):
+    none = np.zeros(SHAPE, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(none, none, none)
+    )
+    found, lesion = measure_similarity(make_images(), BRAIN), np.zeros(SHAPE, dtype=bool)
+    lesion[8:12, 8:12, 8:12] = True
+    assert not [name for name in found[SYNTHETIC] if "tumour" in name]
+    assert None not in found[SYNTHETIC].values()
+    of_lesions = measure_lesions(make_images(), Lesions(lesion, lesion), BRAIN)
+    assert of_lesions["p2_tumour_l2_e4_synthetic"] > 0
 
 
 def test_there_is_no_likeness_without_a_real_image(make_images):
