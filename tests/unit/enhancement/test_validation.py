@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -277,6 +278,39 @@ def test_synthetic_images_are_tested_against_the_others(measured_caps):
     assert (refused.exit_code, "--quality-tsv is of the tests of" in refused.output) == (2, True)
     pages = export_pages(measured_caps, PIPELINE, folder / "pages", "png")
     assert len(pages) == 2
+
+
+WHITE = "white matter by its prior (over 0.9), more than 10 mm from any lesion"
+MASKS = "the visit's mask in the folder that --healthy names, without lesions"
+
+
+@pytest.mark.parametrize(
+    ("sources", "healthy"),
+    [
+        (["white matter"] * 4, f"{WHITE} (4 rows of contrast.tsv)"),
+        (["mask"] * 4, f"{MASKS} (4 rows of contrast.tsv)"),
+        (
+            ["mask", *["white matter"] * 3],
+            f"{WHITE} (3 rows of contrast.tsv); {MASKS} (1 row of contrast.tsv)",
+        ),
+        ([None] * 4, f"{WHITE}, or {MASKS}"),
+    ],
+)
+def test_the_report_says_which_healthy_brain_lesions_were_compared_with(
+    sources, healthy, measured_caps
+):
+    for n, source in enumerate(sources):
+        for path in measured_caps.rglob(f"sub-{n:02d}*_desc-SynthCE_measures.json"):
+            content = read_sidecar(path)
+            content["Contrast"] |= {"healthy_brain": source, "lbr_synthetic": 1.5 + n}
+            write_json(path, content)
+    write_enhancement_tables(measured_caps, qc_folder(measured_caps, PIPELINE))
+    report = write_report(measured_caps, PIPELINE)
+    content = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
+    defined = {row["column"]: row["definition"] for row in content["contrast"]}
+    for name in ("cnr_synthetic", "lbr_synthetic"):
+        assert defined[name].endswith(f"brain being healthy brain; healthy brain: {healthy}")
+        assert defined[name] in unescape(report.read_text(encoding="utf-8"))
 
 
 def test_tables_and_report_gather_the_visits(visit, make_job, settings):
