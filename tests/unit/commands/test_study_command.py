@@ -98,6 +98,15 @@ def test_all_settings_are_options(study):
     assert [name for name in names if name not in shown] == []
 
 
+def test_the_help_says_what_flips_average_and_what_the_reduced_scale_is():
+    shown = CliRunner().invoke(cli, ["study", "ablation", "--help"]).output
+    words = " ".join(shown.split())
+    assert "--flips [none|lr|all] Mirrored copies whose predictions are averaged" in words
+    for name, value in REDUCED.items():
+        assert f"{name} {value}" in words
+    assert "see the docs" not in words
+
+
 def test_what_cannot_be_studied_ends_with_two_and_one_line(tmp_path):
     for options, words in (
         (["--preset", "change-1mm"], "Studies are of networks that add contrast"),
