@@ -58,6 +58,20 @@ def _study(preset: str) -> Any:
             multiple=True,
             help="Head to score on.",
         ),
+        click.option(
+            "--lesions",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Lesion labels of visits, for t-L2 and tumour PSNR.  [default: "
+            "BIDS/derivatives/lesions]",
+        ),
+        click.option(
+            "--enhancing-label",
+            "enhancing_labels",
+            type=int,
+            multiple=True,
+            default=(3, 4),
+            help="Label of enhancing lesion; repeatable.",
+        ),
         click.option("--draws", default=2, help="Simulated cases to learn from, a label map."),
         click.option("--test-draws", default=2, help="Simulated cases to score on, a label map."),
         click.option(

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from clinica_gado.commands.main import cli
+from clinica_gado.evaluation.lesions import ENHANCING
 from clinica_gado.models.registry import build_network
 from clinica_gado.studies import ablation, fraction, sensitivity
 from clinica_gado.studies.ablation import without_one
@@ -80,6 +81,13 @@ def test_images_are_chosen_as_the_pipeline_chooses_them(asked):
     request, _ = asked("ablation", "--input-filter", "FLAIR:acq=3d", "--assume-plain")
     chosen = {"input_filter": ["FLAIR:acq=3d"], "assume_plain": True}
     assert request.training.choice_of_images == chosen
+
+
+def test_lesions_are_those_of_the_evaluation_unless_others_are_named(asked, tmp_path):
+    request, _ = asked("ablation")
+    assert (request.training.lesions, request.training.enhancing_labels) == (None, ENHANCING)
+    request, _ = asked("ablation", "--lesions", tmp_path, "--enhancing-label", 1)
+    assert (request.training.lesions, request.training.enhancing_labels) == (tmp_path, (1,))
 
 
 def test_every_setting_of_a_file_is_taken(asked, tmp_path):
