@@ -94,4 +94,7 @@ def grades(table: Path, output: Path, value: str) -> None:
     columns = ["first", "second", "n", "mean_difference", "ci_low", "ci_high", "p"]
     for name, numbers in (("reader", found.images), ("image", found.readers)):
         if len(numbers):
-            click.echo(numbers[[name, *columns]].to_string(index=False, float_format="%.4g"))
+            shown = numbers[[name, *columns]]
+            click.echo(shown.to_string(index=False, float_format="%.4g", na_rep="n/a"))
+        for row in numbers[numbers["note"].fillna("") != ""].itertuples():
+            click.echo(f"{getattr(row, name)}, {row.first} and {row.second}: {row.note}")

@@ -22,6 +22,11 @@ from clinica_gado.studies.values import CRITERIA, DELTAS, FRACTIONS, WEIGHTS
 if TYPE_CHECKING:
     from clinica_gado.studies.material import StudyRequest
 
+_REDUCED = (
+    "Instead of the full recipe, a scale for processors, told in every caption: "
+    f"{', '.join(f'{name} {value}' for name, value in REDUCED.items())}. Settings given beside it "
+    "go over it."
+)
 _SETTINGS = {"show_default": True, "max_content_width": 100}
 
 
@@ -53,10 +58,30 @@ def _study(preset: str) -> Any:
             multiple=True,
             help="Head to score on.",
         ),
+        click.option(
+            "--lesions",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Lesion labels of visits, for t-L2 and tumour PSNR.  [default: "
+            "BIDS/derivatives/lesions]",
+        ),
+        click.option(
+            "--enhancing-label",
+            "enhancing_labels",
+            type=int,
+            multiple=True,
+            default=(3, 4),
+            help="Label of enhancing lesion; repeatable.",
+        ),
         click.option("--draws", default=2, help="Simulated cases to learn from, a label map."),
         click.option("--test-draws", default=2, help="Simulated cases to score on, a label map."),
-        click.option("--flips", type=click.Choice(["none", "lr", "all"]), default="none"),
-        click.option("--reduced", is_flag=True, help="A scale for processors; see the docs."),
+        click.option(
+            "--flips",
+            type=click.Choice(["none", "lr", "all"]),
+            default="none",
+            help="Mirrored copies whose predictions are averaged when cases are scored: none, left "
+            "and right (2 runs), or all axes (8 runs, as in the papers of Bône).",
+        ),
+        click.option("--reduced", is_flag=True, help=_REDUCED),
         machine_options,
         configuration_options(preset),
     )

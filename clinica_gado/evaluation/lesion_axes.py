@@ -27,6 +27,8 @@ COORDINATES = tuple(
     for coordinate in "xyz"
 )
 """Columns of the ends of both axes, in mm of the image's world (RAS)."""
+_NEGLIGIBLE = 1e-9
+"""What floating point may add, in mm and in shares of a side of an outline."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,9 @@ def lesions_of_mask(
     """Measure each connected part of a mask, (X, Y, Z), in the axial slice where it is longest.
 
     The long axis is the largest distance between two points of the outline of a slice, the short
-    one the largest extent at right angles to it in that slice, through the middle of the long one.
+    one the longest chord at right angles to it in that slice, from outline to outline, as RECIST
+    1.1 and RANO measure the longest perpendicular diameter. It need not go through the middle of
+    the long one. Holes and notches on the way count as lesion: a ring is as wide as its outside.
 
     Parameters
     ----------
@@ -134,26 +138,52 @@ def _measure(
 def _outline(
     section: NDArray[np.bool_], start: tuple[int, ...], affine: NDArray[np.float64]
 ) -> Point:
-    """Return the points of the outline of a section in the world, (n, 3)."""
+    """Return the sides of the outlines of a section in the world, (n, 2, 3)."""
     contours = find_contours(np.pad(section.astype(np.float64), 1), 0.5)
-    in_plane = np.concatenate(contours) - 1 + start[:2]
-    voxels = np.column_stack((in_plane, np.full(len(in_plane), start[2])))
+    sides = np.concatenate([np.stack((line[:-1], line[1:]), axis=1) for line in contours])
+    in_plane = sides - 1 + start[:2]
+    voxels = np.concatenate((in_plane, np.full((len(sides), 2, 1), start[2])), axis=-1)
     points: Point = voxels @ affine[:3, :3].T + affine[:3, 3]
     return points
 
 
-def _axes_of(points: Point) -> Lesion:
+def _axes_of(outline: Point) -> Lesion:
+    points = outline[:, 0]
     distances = cdist(points, points)
     first, second = np.unravel_index(distances.argmax(), distances.shape)
     long = points[[first, second]]
     along = (long[1] - long[0]) / distances[first, second]
     middle = long.mean(axis=0)
-    across = (points - middle) - np.outer((points - middle) @ along, along)
-    direction = across[np.linalg.norm(across, axis=1).argmax()]
-    direction = direction / max(float(np.linalg.norm(direction)), np.finfo(float).tiny)
-    reach = (points - middle) @ direction
-    short = middle + np.outer((reach.min(), reach.max()), direction)
-    return Lesion(long, short)
+    return Lesion(long, middle + _longest_chord_across(outline - middle, along))
+
+
+def _longest_chord_across(outline: Point, along: Point) -> Point:
+    """Return the ends of the longest chord at right angles to a direction, (2, 3).
+
+    Between two corners of the outline no chord is longer than at both, so those at corners are
+    looked at. Of equal ones the nearest to the origin is taken.
+
+    Parameters
+    ----------
+    outline : sides in one plane, (n, 2, 3).
+    along : unit vector in that plane, (3,).
+    """
+    u = outline @ along
+    across = outline[:, 0] - np.outer(u[:, 0], along)
+    across = across[np.linalg.norm(across, axis=1).argmax()]
+    across /= np.linalg.norm(across)
+    v = outline @ across
+    places = np.unique(u[:, 0])
+    run = u[:, 1] - u[:, 0]
+    share = (places[:, None] - u[:, 0]) / np.where(run == 0, np.nan, run)
+    is_met = (share > -_NEGLIGIBLE) & (share < 1 + _NEGLIGIBLE)
+    met = v[:, 0] + share * (v[:, 1] - v[:, 0])
+    ends = np.where(is_met, met, np.inf).min(axis=1), np.where(is_met, met, -np.inf).max(axis=1)
+    length = ends[1] - ends[0]
+    is_longest = length > length.max() - _NEGLIGIBLE
+    chosen = np.where(is_longest, np.abs(places), np.inf).argmin()
+    chord: Point = places[chosen] * along + np.outer([end[chosen] for end in ends], across)
+    return chord
 
 
 def roi_of(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HEALTHY_DISTANCE_MM = 10.0
 """White matter nearer to a lesion may be oedema."""
 DEFINITIONS = {
-    "cnr": "contrast to noise: (SI lesion - SI brain) / SD brain",
-    "lbr": "lesion to brain: SI lesion / SI brain",
+    "cnr": "contrast to noise: (SI lesion - SI brain) / SD brain, brain being healthy brain",
+    "lbr": "lesion to brain: SI lesion / SI brain, brain being healthy brain",
     "cep_percent": "contrast enhancement percentage: 100 (SI lesion - SI lesion before) / SI "
     "lesion before, the image before contrast agent multiplied by pre_contrast_factor",
     "pre_contrast_factor": "median of the healthy brain in the image over that in the image before "

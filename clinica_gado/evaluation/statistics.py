@@ -109,11 +109,15 @@ def test_differences(  # of statistics, not of pytest: import the module in test
 
 
 def paired_t_test(difference: NDArray[np.float64]) -> StudentTest:
-    """Test differences, (n,), against 0; n < 2 and zero variance give a reason instead."""
+    """Test differences, (n,), against 0; n < 2 and zero variance give a reason instead.
+
+    Variance that floating point alone may have made is none: differences within 1e-9, or within
+    1e-9 of the largest of them, are equal.
+    """
     n = len(difference)
     if n < 2:
         return StudentTest(note=_too_few(n))
-    if np.ptp(difference) == 0:
+    if np.ptp(difference) < 10.0**-NEGLIGIBLE_DIGITS * max(1.0, np.abs(difference).max()):
         return StudentTest(
             note=f"all {n} differences are equal: without variance there is no t-test, "
             "interval or d_z"

@@ -51,8 +51,7 @@ def build_content(
         **{name: tables.rows[name] for name in _TABLES_OF_TESTS},
         **tables.printed,
         "families": describe_families(tables.rows["tests"]),
-        "similarity": define(describe_numbers(tables.rows["similarity"])),
-        "contrast": define(describe_numbers(tables.rows["contrast"])),
+        **{name: define(tables.rows[name]) for name in ("similarity", "contrast")},
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
         "failures": tables.rows["failures"],
         "provenance": tables.provenance,
@@ -268,16 +267,18 @@ def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
     return sorted(described, key=lambda row: order.index(row["column"]))
 
 
-def define(described: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each measure what it is: a number without its definition says nothing."""
+def define(rows: list[Row]) -> list[dict[str, Any]]:
+    """Describe the numbers of a table, each with what it is: without, a number says nothing."""
+    described = describe_numbers(rows)
     if not described:
         return []
     from clinica_gado.evaluation import contrast_index, similarity
     from clinica_gado.validation import enhanced_lesions, enhancement
 
     words: dict[str, str] = {}
-    for module in (contrast_index, similarity, enhancement, enhanced_lesions):
+    for module in (contrast_index, similarity, enhancement):
         words |= module.DEFINITIONS
+    words |= enhanced_lesions.definitions_for(row.get(enhanced_lesions.HEALTHY) for row in rows)
     return [{**row, "definition": _definition(row["column"], words)} for row in described]
 
 

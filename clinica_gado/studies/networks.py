@@ -19,6 +19,7 @@ from clinica_gado.inference import Predictor
 from clinica_gado.studies.material import Material, find_material, subjects_of
 from clinica_gado.studies.scoring import maker_of, score_cases, unchanged
 from clinica_gado.training.blueprint import blueprint_of
+from clinica_gado.training.cases import labels_of_case
 from clinica_gado.training.checkpoint import differences
 from clinica_gado.training.crossvalidation import Split, subject_of
 from clinica_gado.training.devices import start_fabric
@@ -163,6 +164,8 @@ def _once(
 
 def _asked(study: Study, network: Network, split: Split) -> dict[str, Any]:
     """Return what decides a network and its scores."""
+    known = {file.stem: labels_of_case(file) for file in split.validation}
+    labels = {name: key for name, key in known.items() if key is not None}
     return {
         "config": asdict(network.config),
         "learned": [file.stem for file in split.training],
@@ -170,6 +173,7 @@ def _asked(study: Study, network: Network, split: Split) -> dict[str, Any]:
         "simulated_heads": [path.name for path in study.material.label_maps],
         "flips": study.request.flips,
         **study.request.training.choice_of_images,
+        **({"lesion_labels": labels} if labels else {}),
     }
 
 

@@ -36,8 +36,10 @@ REGION = (
 
 
 LABELLED = (
-    "voxels of the brain that an enhancing lesion fills by half or more, known of simulated heads"
+    "voxels of the brain that an enhancing lesion fills by half or more in simulated heads, and "
+    "that have a label of enhancing lesion in real visits"
 )
+"""What scores of lesions are of; a case without has none."""
 
 
 class Score(NamedTuple):

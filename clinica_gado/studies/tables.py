@@ -100,7 +100,10 @@ def _settings(study: Study) -> dict[str, Any]:
     return {
         "Recipe": request.recipe,
         "Configuration": asdict(request.training.config),
-        "Scoring": {"Flips": request.flips},
+        "Scoring": {
+            "Flips": request.flips,
+            "EnhancingLabels": list(request.training.enhancing_labels),
+        },
         "SimulatedDraws": {"Learned": request.draws, "Scored": request.test_draws},
         "Splits": [
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +21,7 @@ from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.config import MADE
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.target import excess_of
+from clinica_gado.validation.enhanced_lesions import lesions_key, read_lesions
 from clinica_gado.validation.enhancement import align_real
 from clinica_gado.virtual_enhancement import (
     EnhancementSettings,
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ENHANCED, BRAIN, LESION = "enhanced", "brain", "lesion"
-_NOT_INPUTS = (ENHANCED, BRAIN, LESION)
+LABELS = "labels"
+"""What the lesions of a real case were read from, see `labels_key`."""
+_NOT_INPUTS = (ENHANCED, BRAIN, LESION, LABELS)
 
 
 @dataclass(frozen=True)
@@ -123,13 +128,16 @@ def prepare_cases(
     ----------
     cache : where the cases are kept.
     settings : dataset, CAPS and preprocessing; what is in that CAPS already is taken from there.
+        Its lesions (see `read_lesions`) are kept with the case: one that was prepared with other
+        labels, or before there were any, is prepared anew.
     """
     prepared = []
     for job in jobs:
         path = cache / _folder_name(job) / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
         try:
-            if not path.is_file():
-                _prepare(job, settings, path)
+            labels = labels_key(job, settings)
+            if not path.is_file() or labels_of_case(path) != labels:
+                _prepare(job, settings, path, labels)
             prepared.append(path)
         except GadoError as error:
             logger.warning("%s; this visit is left out.", error)
@@ -141,13 +149,31 @@ def _folder_name(job: InputJob) -> str:
     return names if job.reference is not None else f"{names}-alone"
 
 
-def _prepare(job: InputJob, settings: EnhancementSettings, path: Path) -> None:
+def labels_key(job: InputJob, settings: EnhancementSettings) -> str | None:
+    """Return a checksum of the lesions of a visit and of which labels enhance; None without any."""
+    key = lesions_key(job, settings)
+    if key is None:
+        return None
+    content = json.dumps([key, *settings.enhancing_labels])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def labels_of_case(path: Path) -> str | None:
+    """Return the `labels_key` that a case was prepared with; None without lesion labels."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return str(arrays[LABELS]) if LABELS in arrays.files else None
+
+
+def _prepare(job: InputJob, settings: EnhancementSettings, path: Path, labels: str | None) -> None:
     logger.info("Preparing %s", job.visit)
     preprocess(job, settings)
     arrays: dict[str, Any] = {BRAIN: read_brain(paths_of(job, settings))}
     if job.reference is not None:
         align_real(job, settings)
         arrays[ENHANCED] = read_volume(real_enhanced_paths(settings.caps, job).image).data
+    lesions = read_lesions(job, settings)
+    if lesions is not None:
+        arrays |= {LESION: lesions.enhancing, LABELS: np.array(labels)}
     arrays |= read_images(job, settings.caps)
     with atomic_path(path) as partial:
         np.savez_compressed(partial, **arrays)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinica_gado.bids import parse_input_filters
 from clinica_gado.errors import TrainingError
+from clinica_gado.evaluation.lesions import ENHANCING
 from clinica_gado.models.bundle import find_bundle, known_bundles, load_bundle
 from clinica_gado.models.card import synthesis_of
 from clinica_gado.sequences import T1W, T1W_CE, T1W_LOW_DOSE
@@ -42,6 +43,7 @@ class TrainingRequest:
     contrast_tsv, pairs_tsv : see `select`.
     input_filter, assume_plain : which images are taken of a visit where contrast is added, see
         `parse_input_filters` and `InputRequest`.
+    lesions, enhancing_labels : see `EnhancementSettings`; where studies score the visits of cases.
     label_maps : whole-head label maps to simulate heads on while learning.
     cache : where preprocessed pairs are kept.
     synthesise : inputs that a visit may lack, each with the id or folder of the bundle for it.
@@ -65,6 +67,8 @@ class TrainingRequest:
     pairs_tsv: Path | None = None
     input_filter: tuple[str, ...] = ()
     assume_plain: bool = False
+    lesions: Path | None = None
+    enhancing_labels: tuple[int, ...] = ENHANCING
     label_maps: tuple[Path, ...] = ()
     synthesise: tuple[tuple[str, str], ...] = ()
     start_from: str | None = None

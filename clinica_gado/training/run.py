@@ -145,7 +145,13 @@ def _prepare_cases(request: TrainingRequest, visits_tsv: Path | None) -> list[Pa
         request.bids, wanted, visits_tsv=visits_tsv, contrast_tsv=request.contrast_tsv
     )
     caps = request.caps or request.cache / "caps"
-    settings = EnhancementSettings(request.bids, caps, linear=LinearOptions(request.preprocessing))
+    settings = EnhancementSettings(
+        request.bids,
+        caps,
+        linear=LinearOptions(request.preprocessing),
+        lesions=request.lesions,
+        enhancing_labels=request.enhancing_labels,
+    )
     return prepare_cases(jobs, _cache_of(request), settings)
 
 

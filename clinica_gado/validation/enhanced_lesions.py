@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,11 @@ import numpy as np
 from clinica_gado.evaluation.contrast_index import WHITE_PRIOR
 from clinica_gado.evaluation.lesion_axes import read_marks, roi_of
 from clinica_gado.evaluation.lesion_contrast import DEFINITIONS as OF_CONTRAST
-from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
+from clinica_gado.evaluation.lesion_contrast import (
+    HEALTHY_DISTANCE_MM,
+    healthy_white_matter,
+    lesion_contrast,
+)
 from clinica_gado.evaluation.lesions import Lesions, labels_of, move_labels
 from clinica_gado.evaluation.tumour import DEFINITIONS as OF_TUMOUR
 from clinica_gado.evaluation.tumour import tumour_metrics
@@ -36,14 +40,47 @@ logger = logging.getLogger(__name__)
 
 SPACING_MM = (1.0, 1.0, 1.0)
 NO_MASK = "none"
+HEALTHY = "healthy_brain"
+"""Column that says which healthy brain the lesions of a visit were compared with."""
+WHITE_MATTER, MASK = "white matter", "mask"
+HEALTHY_DEFINITIONS = {
+    WHITE_MATTER: f"white matter by its prior (over {WHITE_PRIOR}), more than "
+    f"{HEALTHY_DISTANCE_MM:g} mm from any lesion",
+    MASK: "the visit's mask in the folder that --healthy names, without lesions",
+}
+_AGAINST_HEALTHY = ("cnr", "lbr", "pre_contrast_factor")
 DEFINITIONS = {
     "enhancing_lesion_cm3": "volume of the lesions that enhance, in the brain, in cm³",
     **OF_CONTRAST,
     **OF_TUMOUR,
-    "healthy brain": f"white matter by its prior (over {WHITE_PRIOR}) 10 mm and more from lesions, "
-    "or the mask that --healthy has of it",
 }
-"""A column ends in the image that it is of, such as `cnr_synthetic`."""
+"""A column ends in the image that it is of, such as `cnr_synthetic`. `definitions_for` says which
+healthy brain it was."""
+
+
+def definitions_for(sources: Iterable[object]) -> dict[str, str]:
+    """Return `DEFINITIONS`, and in those of contrast which healthy brain it was.
+
+    Parameters
+    ----------
+    sources : `HEALTHY` of each row of contrast.tsv; what is none of `HEALTHY_DEFINITIONS` does not
+        count. Where nothing is known, both are named.
+    """
+    given = list(sources)
+    counts = {source: given.count(source) for source in HEALTHY_DEFINITIONS if source in given}
+    known = [f"{HEALTHY_DEFINITIONS[source]} ({_rows(n)})" for source, n in counts.items()]
+    brain = "; ".join(known) or ", or ".join(HEALTHY_DEFINITIONS.values())
+    against = {name: f"{DEFINITIONS[name]}; healthy brain: {brain}" for name in _AGAINST_HEALTHY}
+    return {**DEFINITIONS, **against}
+
+
+def _rows(n: int) -> str:
+    return f"{n} row{'s' * (n > 1)} of contrast.tsv"
+
+
+def healthy_source(settings: EnhancementSettings) -> str:
+    """Return which healthy brain a run asks for: of `HEALTHY_DEFINITIONS`."""
+    return WHITE_MATTER if settings.healthy is None else MASK
 
 
 def lesions_key(job: InputJob, settings: EnhancementSettings) -> str | None:

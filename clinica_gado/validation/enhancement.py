@@ -31,7 +31,9 @@ from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W, Roles
 from clinica_gado.sequences import T1W as T1W_INPUT
 from clinica_gado.sequences import T1W_CE, T1W_KINDS, T1W_LOW_DOSE
 from clinica_gado.validation.enhanced_lesions import (
+    HEALTHY,
     healthy_key,
+    healthy_source,
     lesions_key,
     measure_lesions,
     read_healthy,
@@ -60,8 +62,10 @@ if TYPE_CHECKING:
 
     Images = dict[str, NDArray[np.float32]]
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of the numbers or of the picture; see `measures.VERSION`."""
+IN_CONTRAST = ("p2_tumour_l2_e4", "p2_tumour_l2_e4_matched")
+"""Columns of `similarity_row` that are of lesions: `measure_lesions` measures those."""
 BRIGHTENED = 0.2
 """A voxel was brightened when it gained more than this share of the brain's median before."""
 DEFINITIONS = {
@@ -208,9 +212,6 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     images = {role: read_volume(path).data for role, path in files.items()}
     brain = read_brain(paths)
     spread = read_volume(paths.uncertainty).data if paths.uncertainty.is_file() else None
-    lesions, of_lesions = read_lesions(job, settings), {}
-    if lesions is not None:
-        of_lesions = measure_lesions(images, lesions, brain, read_healthy(job, settings))
     content = {
         "Description": "Measures on the images of a visit, on the template grid",
         "Images": {
@@ -220,7 +221,7 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
         "Similarity": measure_similarity(images, brain),
         "Contrast": {
             **measure_change(images[roles.before], images[SYNTHETIC], brain, spread),
-            **{name: _number(value) for name, value in of_lesions.items()},
+            **_measure_lesions(job, settings, images, brain),
         },
         "Flags": [],
     }
@@ -235,12 +236,26 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
     write_json(paths.measures, {**content, "PlanesSha256": sha256_of(paths.planes)})
 
 
+def _measure_lesions(
+    job: InputJob, settings: EnhancementSettings, images: Images, brain: NDArray[np.bool_]
+) -> dict[str, float | str | None]:
+    """Return the columns of the lesions of a visit, and what they were compared with."""
+    lesions = read_lesions(job, settings)
+    if lesions is None:
+        return {}
+    found = measure_lesions(images, lesions, brain, read_healthy(job, settings))
+    numbers = {name: _number(value) for name, value in found.items()}
+    is_compared = any(name.startswith("cnr_") for name in found)
+    return {**numbers, **({HEALTHY: healthy_source(settings)} if is_compared else {})}
+
+
 def measure_similarity(
     images: Images, brain: NDArray[np.bool_]
 ) -> dict[str, dict[str, float | None]]:
     """Return the likeness of every other image to the real one, in the brain.
 
-    Only voxels that all of them show count, so that the numbers are of the same voxels.
+    Only voxels that all of them show count, so that the numbers are of the same voxels. Those of
+    lesions (`IN_CONTRAST`) are left out.
     """
     if CE not in images:
         return {}
@@ -249,7 +264,10 @@ def measure_similarity(
         mask &= image > 0
     others = [role for role in images if role != CE]
     rows = {role: similarity_row(images[role], images[CE], mask) for role in others}
-    return {role: {name: _number(row[name]) for name in row} for role, row in rows.items()}
+    return {
+        role: {name: _number(value) for name, value in row.items() if name not in IN_CONTRAST}
+        for role, row in rows.items()
+    }
 
 
 def measure_change(

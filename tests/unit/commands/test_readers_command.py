@@ -73,6 +73,22 @@ def test_grades_are_compared(call, tmp_path):
     }
 
 
+def test_what_cannot_be_tested_is_printed_with_its_reason(call):
+    table = [
+        {"participant_id": f"sub-{n}", "session_id": "ses-1", "image": image, "reader": "a",
+         "grade": 0.1 * n + 0.7 * (image == "routine")}
+        for n in range(6)
+        for image in ("routine", "amplified")
+    ]  # fmt: skip
+    result = call("grades", table)
+    assert result.exit_code == 0, result.output
+    first, *_ = (line for line in result.output.splitlines() if line.lstrip().startswith("a "))
+    assert first.split()[-3:] == ["n/a"] * 3
+    assert (
+        "a, routine and amplified: all 6 differences are equal: without variance" in result.output
+    )
+
+
 def test_a_table_that_cannot_be_used_ends_with_two_and_one_line(call):
     result = call("lesions", [row(1, 0)], [{**row(1, 0), "long_x1": "left"}])
     assert result.exit_code == 2

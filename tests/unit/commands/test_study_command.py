@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from clinica_gado.commands.main import cli
+from clinica_gado.evaluation.lesions import ENHANCING
 from clinica_gado.models.registry import build_network
 from clinica_gado.studies import ablation, fraction, sensitivity
 from clinica_gado.studies.ablation import without_one
@@ -90,6 +91,13 @@ def test_images_are_chosen_as_the_pipeline_chooses_them(asked):
     assert request.training.choice_of_images == chosen
 
 
+def test_lesions_are_those_of_the_evaluation_unless_others_are_named(asked, tmp_path):
+    request, _ = asked("ablation")
+    assert (request.training.lesions, request.training.enhancing_labels) == (None, ENHANCING)
+    request, _ = asked("ablation", "--lesions", tmp_path, "--enhancing-label", 1)
+    assert (request.training.lesions, request.training.enhancing_labels) == (tmp_path, (1,))
+
+
 def test_every_setting_of_a_file_is_taken(asked, tmp_path):
     file = tmp_path / "mine.json"
     content = {"network": {"inputs": "T1w,FLAIR", "width": 3}, "data": {"target": "enhanced"}}
@@ -104,6 +112,15 @@ def test_all_settings_are_options(study):
     shown = CliRunner().invoke(cli, ["study", study, "--help"]).output
     names = [f"--{setting.name.replace('_', '-')} " for setting in settings()]
     assert [name for name in names if name not in shown] == []
+
+
+def test_the_help_says_what_flips_average_and_what_the_reduced_scale_is():
+    shown = CliRunner().invoke(cli, ["study", "ablation", "--help"]).output
+    words = " ".join(shown.split())
+    assert "--flips [none|lr|all] Mirrored copies whose predictions are averaged" in words
+    for name, value in REDUCED.items():
+        assert f"{name} {value}" in words
+    assert "see the docs" not in words
 
 
 def test_what_cannot_be_studied_ends_with_two_and_one_line(tmp_path):

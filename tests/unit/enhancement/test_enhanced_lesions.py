@@ -176,6 +176,7 @@ def test_a_mask_of_healthy_brain_takes_the_place_of_white_matter(visit, settings
     assert not is_validated(job, wanted)
     validate_visit(job, wanted)
     by_mask = read_sidecar(paths_of(job, settings).measures)["Contrast"]
+    assert (by_rule["healthy_brain"], by_mask["healthy_brain"]) == ("white matter", "mask")
     t1w = read_volume(paths_of(job, settings).linear).data
     inside = (moved["mask"] > 0) & read_brain(paths_of(job, settings))
     lesion = t1w[7:9, 7:9, 7:9].mean(dtype=float)
@@ -202,5 +203,6 @@ def test_where_masks_are_asked_for_a_visit_without_one_has_no_contrast(
     measured = read_sidecar(paths_of(job, wanted).measures)["Contrast"]
     assert "p3_tumour_psnr_db_synthetic" in measured
     assert "cnr_synthetic" not in measured
+    assert "healthy_brain" not in measured
     assert "no mask" in caplog.text
     assert is_validated(job, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from clinica_gado.caps import (
 )
 from clinica_gado.commands.report import cli as report_command
 from clinica_gado.errors import GadoError
+from clinica_gado.evaluation.lesions import Lesions
 from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import ALREADY_DONE
@@ -27,7 +29,9 @@ from clinica_gado.report.build import write_report
 from clinica_gado.report.pages import export_pages
 from clinica_gado.report.planes import layout_of
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
-from clinica_gado.validation import enhancement
+from clinica_gado.segmentation.segmenter import TissueMaps
+from clinica_gado.validation import enhanced_lesions, enhancement
+from clinica_gado.validation.enhanced_lesions import measure_lesions
 from clinica_gado.validation.enhancement import (
     image_paths,
     is_validated,
@@ -49,6 +53,19 @@ def test_likeness_is_that_of_both_images_to_the_real_one(make_images):
         expected = similarity_row(given[role], given[CE], BRAIN)["psnr_db_as_is"]
         assert found[role]["psnr_db_as_is"] == pytest.approx(expected, abs=1e-4)
     assert found[SYNTHETIC]["psnr_db_as_is"] > found[T1W]["psnr_db_as_is"]
+
+
+def test_likeness_in_lesions_has_one_place_contrast_tsv(make_images, monkeypatch):
+    none = np.zeros(SHAPE, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(none, none, none)
+    )
+    found, lesion = measure_similarity(make_images(), BRAIN), np.zeros(SHAPE, dtype=bool)
+    lesion[8:12, 8:12, 8:12] = True
+    assert not [name for name in found[SYNTHETIC] if "tumour" in name]
+    assert None not in found[SYNTHETIC].values()
+    of_lesions = measure_lesions(make_images(), Lesions(lesion, lesion), BRAIN)
+    assert of_lesions["p2_tumour_l2_e4_synthetic"] > 0
 
 
 def test_there_is_no_likeness_without_a_real_image(make_images):
@@ -261,6 +278,39 @@ def test_synthetic_images_are_tested_against_the_others(measured_caps):
     assert (refused.exit_code, "--quality-tsv is of the tests of" in refused.output) == (2, True)
     pages = export_pages(measured_caps, PIPELINE, folder / "pages", "png")
     assert len(pages) == 2
+
+
+WHITE = "white matter by its prior (over 0.9), more than 10 mm from any lesion"
+MASKS = "the visit's mask in the folder that --healthy names, without lesions"
+
+
+@pytest.mark.parametrize(
+    ("sources", "healthy"),
+    [
+        (["white matter"] * 4, f"{WHITE} (4 rows of contrast.tsv)"),
+        (["mask"] * 4, f"{MASKS} (4 rows of contrast.tsv)"),
+        (
+            ["mask", *["white matter"] * 3],
+            f"{WHITE} (3 rows of contrast.tsv); {MASKS} (1 row of contrast.tsv)",
+        ),
+        ([None] * 4, f"{WHITE}, or {MASKS}"),
+    ],
+)
+def test_the_report_says_which_healthy_brain_lesions_were_compared_with(
+    sources, healthy, measured_caps
+):
+    for n, source in enumerate(sources):
+        for path in measured_caps.rglob(f"sub-{n:02d}*_desc-SynthCE_measures.json"):
+            content = read_sidecar(path)
+            content["Contrast"] |= {"healthy_brain": source, "lbr_synthetic": 1.5 + n}
+            write_json(path, content)
+    write_enhancement_tables(measured_caps, qc_folder(measured_caps, PIPELINE))
+    report = write_report(measured_caps, PIPELINE)
+    content = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
+    defined = {row["column"]: row["definition"] for row in content["contrast"]}
+    for name in ("cnr_synthetic", "lbr_synthetic"):
+        assert defined[name].endswith(f"brain being healthy brain; healthy brain: {healthy}")
+        assert defined[name] in unescape(report.read_text(encoding="utf-8"))
 
 
 def test_tables_and_report_gather_the_visits(visit, make_job, settings):

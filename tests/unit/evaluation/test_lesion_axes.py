@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,34 @@ def test_a_mask_is_measured_along_and_across(angle) -> None:
     direction = (found.long[1] - found.long[0]) / found.long_mm
     assert abs(direction @ (np.cos(angle), np.sin(angle), 0)) > 0.98
     assert abs(direction @ (found.short[1] - found.short[0])) < 1e-6
+
+
+def test_the_short_axis_is_a_chord_and_not_the_extent_across_a_slanting_long_axis() -> None:
+    mask = np.zeros((16, 10, 1), dtype=bool)
+    mask[3:13, 3:7] = True
+    (found,) = lesions_of_mask(mask, MILLIMETRES)
+    # From corner to corner, which the outline of voxels cuts by half a voxel: (9 or 10, 4 or 3).
+    assert found.long_mm == pytest.approx(math.hypot(10, 3))
+    slope = math.atan(3 / 10)
+    assert found.short_mm == pytest.approx(4 / math.cos(slope))
+    assert abs((found.long[1] - found.long[0]) @ (found.short[1] - found.short[0])) < 1e-9
+    np.testing.assert_allclose(found.centre, (7.5, 4.5, 0), atol=0.5)
+
+
+def test_the_short_axis_is_the_longest_one_across_wherever_it_is() -> None:
+    mask = np.zeros((40, 20, 1), dtype=bool)
+    mask[4:36, 10] = mask[10, 6:15] = True
+    (found,) = lesions_of_mask(mask, MILLIMETRES)
+    assert (found.long_mm, found.short_mm) == pytest.approx((32, 9))
+    np.testing.assert_allclose(sorted(found.short[:, 1]), (5.5, 14.5))
+    np.testing.assert_allclose(found.short[:, 0], 10)
+
+
+def test_a_ring_is_as_wide_as_its_outside() -> None:
+    radius = np.hypot(*(np.indices((30, 30)) - 15))[..., None]
+    (full,) = lesions_of_mask(radius <= 10, MILLIMETRES)
+    (ring,) = lesions_of_mask((radius <= 10) & (radius > 6), MILLIMETRES)
+    assert ring.short_mm == pytest.approx(full.short_mm) == pytest.approx(21, abs=0.5)
 
 
 def test_the_slice_where_it_is_longest_counts() -> None:

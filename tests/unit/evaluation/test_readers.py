@@ -86,6 +86,19 @@ def test_a_case_that_lacks_one_of_two_is_left_out_of_that_test(grades) -> None:
         assert row["n"] == (11 if "T1c-vfa" in (row["first"], row["second"]) else 12)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_difference_that_is_constant_but_for_rounding_gives_the_reason_and_no_test(
+    grades,
+) -> None:
+    plain = grades[grades["image"] == "T1c"].assign(grade=lambda table: table["grade"] + 0.1)
+    shifted = plain.assign(image="T1c-pro", grade=plain["grade"] + 0.7)
+    assert np.ptp(shifted["grade"] - plain["grade"]) > 0
+    table = compare_grades(pd.concat([plain, shifted]))
+    assert table[["p", "t", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert table["mean_difference"].abs().to_list() == pytest.approx([0.7] * 3)
+    assert table["note"].str.startswith("all 12 differences are equal").all()
+
+
 def test_one_case_gives_the_reason_and_no_test(grades) -> None:
     table = compare_grades(grades[grades["participant_id"] == "sub-01"])
     assert table["p"].isna().all()

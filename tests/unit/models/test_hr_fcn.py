@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -133,6 +135,12 @@ def test_fusion_joins_by_concatenation_and_halves_in_the_plane_alone() -> None:
     assert torch.equal(joined[:, 4:8], maps[1])
     assert torch.equal(joined[:, 8:, ::2, ::2], maps[2])
     assert torch.equal(joined[:, 8:, 1::2, 1::2], maps[2])
+
+
+def test_the_departure_from_the_paper_is_told_where_users_read_of_the_network() -> None:
+    guide = Path(__file__).parents[3] / "docs" / "training.md"
+    words = " ".join(guide.read_text(encoding="utf-8").split())
+    assert "(U2, U4) acts in the plane of the slices alone" in words
 
 
 def test_without_fusion_branches_meet_at_the_end_only() -> None:

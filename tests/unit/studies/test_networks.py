@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -98,3 +99,16 @@ def test_a_folder_of_another_study_is_not_taken_for_this_one(request_of, cases):
     study = replace(study, request=replace(study.request, training=chosen))
     with pytest.raises(TrainingError, match=r"another study \(assume_plain\)"):
         score_network(study, network)
+
+
+def test_scores_from_before_lesions_were_labelled_are_not_taken_for_those_with_them(
+    request_of, cases
+):
+    study = open_study(request_of())
+    network = Network("all", study.config)
+    score_network(study, network)
+    with np.load(cases[0]) as arrays:
+        labelled = {**arrays, "labels": np.array("of a label map")}
+    np.savez(cases[0], **labelled)
+    with pytest.raises(TrainingError, match=r"another study \(lesion_labels.*overwrite"):
+        score_network(open_study(request_of()), network)

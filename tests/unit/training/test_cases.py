@@ -6,14 +6,18 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from clinica_gado.bids import InputFile, InputJob, Visit
 from clinica_gado.errors import InputImageError
+from clinica_gado.evaluation import lesions
 from clinica_gado.inference.inputs import Rules
 from clinica_gado.inference.normalisation import PercentileMedian, ZScore
+from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.studies.scoring import score_image
 from clinica_gado.training import cases
 from clinica_gado.training.cases import (
     Case,
@@ -22,6 +26,8 @@ from clinica_gado.training.cases import (
     prepare_cases,
     scale_case,
 )
+from clinica_gado.training.validation import trial_of_case
+from clinica_gado.validation import enhanced_lesions
 from clinica_gado.virtual_enhancement import EnhancementSettings
 
 SHAPE = (6, 6, 6)
@@ -112,9 +118,9 @@ def settings(tmp_path):
     return EnhancementSettings(tmp_path / "bids", tmp_path / "caps")
 
 
-def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
-    job, settings, tmp_path, monkeypatch
-):
+@pytest.fixture
+def made(monkeypatch):
+    """Put a T1w and an enhanced image in place of what is prepared; return what was asked for."""
     made = []
     monkeypatch.setattr(cases, "preprocess", lambda job, settings: made.append("inputs"))
     monkeypatch.setattr(cases, "align_real", lambda job, settings: made.append("real"))
@@ -123,6 +129,12 @@ def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
     enhanced = np.where(BRAIN, 2 * T1W, np.float32(0))
     volume = type("Volume", (), {"data": enhanced})
     monkeypatch.setattr(cases, "read_volume", lambda path: volume)
+    return made
+
+
+def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
+    job, settings, tmp_path, made
+):
     first = prepare_cases([job], tmp_path / "cache", settings)
     assert prepare_cases([job], tmp_path / "cache", settings) == first
     assert made == ["inputs", "real"]
@@ -130,6 +142,56 @@ def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
     np.testing.assert_array_equal(found.images["T1w"], T1W)
     np.testing.assert_array_equal(found.mask, BRAIN)
     assert not found.same_scale
+    assert found.lesion is None
+
+
+@pytest.fixture
+def draw(settings, monkeypatch):
+    """Return what draws lesion labels of the visit, (X, Y, Z), which lie on the template's grid."""
+    monkeypatch.setattr(lesions, "CROP_GRID", replace(CROP_GRID, shape=SHAPE))
+    monkeypatch.setattr(enhanced_lesions, "read_itk_affine", lambda path: np.eye(4))
+    anat = settings.bids / "derivatives/lesions/sub-1/ses-M000/anat"
+    anat.mkdir(parents=True)
+
+    def draw_labels(labels):
+        image = nib.Nifti1Image(labels.astype(np.uint8), CROP_GRID.affine)
+        nib.save(image, anat / "sub-1_ses-M000_dseg.nii.gz")
+
+    return draw_labels
+
+
+def test_a_case_kept_from_before_its_lesions_were_labelled_is_prepared_with_them(
+    job, settings, tmp_path, made, draw
+):
+    def lesion_of(wanted):
+        (file,) = prepare_cases([job], tmp_path / "cache", wanted)
+        return load_case(file).lesion
+
+    assert lesion_of(settings) is None
+    labels = np.zeros(SHAPE)
+    labels[2:4, 2, 2], labels[3:5, 4, 4], labels[4, 2, 2] = 4, 3, 2
+    draw(labels)
+    np.testing.assert_array_equal(lesion_of(settings), np.isin(labels, (3, 4)))
+    assert made.count("inputs") == 2
+    assert lesion_of(settings).any()
+    assert made.count("inputs") == 2
+    oedema = replace(settings, enhancing_labels=(2,))
+    np.testing.assert_array_equal(lesion_of(oedema), labels == 2)
+    draw(labels == 0)
+    assert not lesion_of(settings).any()
+    assert made.count("inputs") == 4
+
+
+def test_a_labelled_lesion_of_a_real_visit_is_scored(job, settings, tmp_path, made, draw):
+    labels = np.zeros(SHAPE)
+    labels[2:4, 2:4, 2:4] = 3
+    draw(labels)
+    (file,) = prepare_cases([job], tmp_path / "cache", settings)
+    trial = trial_of_case(file)
+    assert list(trial.images) == ["T1w"]
+    better = np.where(labels == 3, trial.wanted, 1.1 * trial.wanted)
+    scores = score_image(better, trial)
+    assert np.isfinite([scores["lesion_l2_e4"], scores["lesion_psnr_db"]]).all()
 
 
 def test_a_visit_without_an_enhanced_image_is_kept_apart_from_one_with_it(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,13 @@ from clinica_gado.commands import train as command
 from clinica_gado.errors import TrainingError
 from clinica_gado.inference import Predictor
 from clinica_gado.inference.missing import complete_images
-from clinica_gado.models.bundle import USER_FOLDER_VARIABLE, find_bundle, import_bundle, load_bundle
+from clinica_gado.models.bundle import (
+    PRETRAINED,
+    USER_FOLDER_VARIABLE,
+    find_bundle,
+    import_bundle,
+    load_bundle,
+)
 from clinica_gado.training import run
 from clinica_gado.training.cases import load_case, request_for
 from clinica_gado.training.config import TrainingConfig, with_changes
@@ -25,6 +33,7 @@ from clinica_gado.training.run import train_bundle
 
 pytest.importorskip("lightning_fabric")
 
+DOCS = Path(__file__).parents[3] / "docs"
 SHAPE = (12, 12, 12)
 MAKER = with_changes(
     TrainingConfig(),
@@ -188,3 +197,27 @@ def test_the_command_refuses_what_names_no_bundle(tmp_path):
     result = CliRunner().invoke(command.cli, [*words, "--synthesise", "ADC"])
     assert result.exit_code == 2
     assert "'ADC' is not INPUT=ID|FOLDER" in result.output
+
+
+def test_no_such_model_is_shipped_and_the_guide_has_a_command_that_trains_one(
+    tmp_path, monkeypatch
+):
+    cards = [load_bundle(folder).card for folder in PRETRAINED.iterdir() if folder.is_dir()]
+    assert cards
+    assert not [card.id for card in cards if card.task.startswith("synthesise-")]
+    said = {
+        "training": "None is shipped: `--target T2w`, `FLAIR` or `ADC` trains such a model",
+        "virtual_enhancement": "No bundle that makes a T2w, FLAIR or ADC of a T1w is shipped",
+    }
+    for guide, words in said.items():
+        assert words in " ".join((DOCS / f"{guide}.md").read_text(encoding="utf-8").split())
+    asked = []
+    monkeypatch.setattr(run, "train_bundle", asked.append)
+    monkeypatch.chdir(tmp_path)
+    Path("BIDS").mkdir()
+    commands = (DOCS / "training.md").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    (line,) = (line for line in commands if line.startswith("clinica-gado train BIDS t1-to-adc"))
+    result = CliRunner().invoke(command.cli, shlex.split(line)[2:])
+    assert result.exit_code == 0, result.output
+    (request,) = asked
+    assert (request.config.data.target, request.config.input_names) == ("ADC", ("T1w",))

@@ -88,6 +88,19 @@ def test_the_images_taken_of_a_visit_are_those_that_the_user_says(
     assert caches[1].parent == tmp_path
 
 
+def test_visits_are_prepared_with_the_lesions_that_the_user_names(
+    request_of, adding, cases, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        run, "prepare_cases", lambda j, c, settings: asked.append(settings) or cases
+    )
+    run.prepare(request_of(config=adding))
+    run.prepare(request_of(config=adding, lesions=tmp_path, enhancing_labels=(1,)))
+    found = [(settings.lesions, settings.enhancing_labels) for settings in asked]
+    assert found == [(None, (3, 4)), (tmp_path, (1,))]
+
+
 def test_a_run_is_not_gone_on_with_on_images_chosen_in_another_way(request_of, adding, cases):
     config = with_changes(adding, {"missing_share": 0.25})
     train_bundle(request_of(config=config, **FILTERED))
