@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from clinica_gado.commands._lesion_options import enhancing_label_option
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -25,14 +27,7 @@ _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--caps", type=_FOUND, help="Takes pairs that t1-gado-removal prepared from here.")
 @click.option("--cache", type=_FOLDER, default=Path("pairs"), help="Keeps what can be used again.")
 @click.option("--lesions", type=_FOUND, help="Lesion labels.  [default: BIDS/derivatives/lesions]")
-@click.option(
-    "--enhancing-label",
-    "enhancing_labels",
-    type=int,
-    multiple=True,
-    default=(3, 4),
-    help="Label of enhancing lesion; repeatable.",
-)
+@enhancing_label_option
 @click.option("--histogram-matching/--no-histogram-matching", default=True, help="Beside models.")
 @click.option(
     "--target",

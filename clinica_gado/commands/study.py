@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clinica_gado.commands._lesion_options import enhancing_label_option
 from clinica_gado.commands._training_options import (
     FILE,
     add_options,
@@ -64,14 +65,7 @@ def _study(preset: str) -> Any:
             help="Lesion labels of visits, for t-L2 and tumour PSNR.  [default: "
             "BIDS/derivatives/lesions]",
         ),
-        click.option(
-            "--enhancing-label",
-            "enhancing_labels",
-            type=int,
-            multiple=True,
-            default=(3, 4),
-            help="Label of enhancing lesion; repeatable.",
-        ),
+        enhancing_label_option,
         click.option("--draws", default=2, help="Simulated cases to learn from, a label map."),
         click.option("--test-draws", default=2, help="Simulated cases to score on, a label map."),
         click.option(

@@ -28,6 +28,7 @@ from clinica_gado.preprocessing.linear import read_itk_affine
 from clinica_gado.roles import CE, T1W
 from clinica_gado.segmentation.atlas import load_tissue_priors
 from clinica_gado.virtual_enhancement import paths_of
+from clinica_gado.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,14 +69,13 @@ def definitions_for(sources: Iterable[object]) -> dict[str, str]:
     """
     given = list(sources)
     counts = {source: given.count(source) for source in HEALTHY_DEFINITIONS if source in given}
-    known = [f"{HEALTHY_DEFINITIONS[source]} ({_rows(n)})" for source, n in counts.items()]
+    known = [
+        f"{HEALTHY_DEFINITIONS[source]} ({counted(n, 'row')} of contrast.tsv)"
+        for source, n in counts.items()
+    ]
     brain = "; ".join(known) or ", or ".join(HEALTHY_DEFINITIONS.values())
     against = {name: f"{DEFINITIONS[name]}; healthy brain: {brain}" for name in _AGAINST_HEALTHY}
     return {**DEFINITIONS, **against}
-
-
-def _rows(n: int) -> str:
-    return f"{n} row{'s' * (n > 1)} of contrast.tsv"
 
 
 def healthy_source(settings: EnhancementSettings) -> str:
