@@ -36,6 +36,10 @@ def count_tasks(dask_worker):
     return len(dask_worker.state.tasks)
 
 
+def count_planned(dask_scheduler):
+    return len(dask_scheduler.tasks)
+
+
 def wait_until(is_so, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not is_so():
@@ -71,7 +75,8 @@ def test_what_has_begun_is_not_taken_back_and_what_waits_is(engine, tmp_path):
     begun = [visit for visit in VISITS if (tmp_path / visit.participant_id).exists()]
     assert len(begun) == 1
     assert engine.withdraw(VISITS) == [visit for visit in VISITS if visit not in begun]
-    # The worker hears of it a moment later.
+    # The scheduler hears of it a moment later, and the worker after it.
+    wait_until(lambda: engine._client.run_on_scheduler(count_planned) == 1)
     wait_until(lambda: list(engine._client.run(count_tasks).values()) == [1])
     (tmp_path / "go").touch()
     assert first_results(engine) == [Result(begun[0], ENDED)]
