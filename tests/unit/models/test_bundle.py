@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import shutil
@@ -11,13 +10,12 @@ from typing import NoReturn
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from clinica_gado.errors import BundleError, OutputError
 from clinica_gado.files import sha256_of
 from clinica_gado.models import bundle as bundles
 from clinica_gado.models.bundle import (
-    convert_weights,
     default_bundle,
     find_bundle,
     import_bundle,
@@ -27,48 +25,9 @@ from clinica_gado.models.bundle import (
     save_bundle,
 )
 from clinica_gado.models.card import card_from, card_to_json
-from clinica_gado.models.published_names import with_our_names
 from clinica_gado.models.registry import build_network
 
-ARCHITECTURE = {"name": "attention_unet", "width": 2, "levels": 2, "output": "change"}
 GATE = {"threshold": 0.05, "width": 0.01, "smoothing_voxels": 1.5}
-
-
-@pytest.fixture
-def content() -> dict:
-    return {
-        "id": "tiny-1",
-        "task": "t1-gado-removal",
-        "architecture": dict(ARCHITECTURE),
-        "inputs": [{"name": "T1w-ce", "may_be_missing": False}],
-        "grid": {"name": "mni-1mm", "shape": [169, 208, 179]},
-        "normalisation": {"rule": "percentile", "median": 0.5},
-        "training_data": {"pairs": 3},
-        "metrics": [{"name": "MAE", "value": 0.1, "definition": "mean |a−b|", "data": "3 pairs"}],
-        "intended_use": "tests",
-        "limits": ["knows nothing"],
-        "licence": "CC-BY-4.0",
-        "files": {},
-    }
-
-
-@pytest.fixture
-def weights() -> dict:
-    return build_network(ARCHITECTURE).state_dict()
-
-
-@pytest.fixture
-def folder(tmp_path, content, weights):
-    """Return the folder of a saved bundle."""
-    return save_bundle(tmp_path / "saved", card_from(content), [weights]).folder
-
-
-@pytest.fixture(autouse=True)
-def user_folder(tmp_path, monkeypatch):
-    """Give each test its own place for models, and nothing shipped."""
-    monkeypatch.setenv(bundles.USER_FOLDER_VARIABLE, str(tmp_path / "mine"))
-    monkeypatch.setattr(bundles, "PRETRAINED", tmp_path / "shipped")
-    return tmp_path / "mine"
 
 
 def edit_card(folder, **changes) -> None:
@@ -175,8 +134,8 @@ def test_a_folder_without_card_is_refused(tmp_path) -> None:
         load_bundle(tmp_path)
 
 
-def test_weights_of_another_width_are_refused(folder) -> None:
-    edit_card(folder, architecture={**ARCHITECTURE, "width": 4})
+def test_weights_of_another_width_are_refused(folder, content) -> None:
+    edit_card(folder, architecture={**content["architecture"], "width": 4})
     with pytest.raises(BundleError, match=r"is 2×1×3×3×3 F32 instead of 4×1×3×3×3 F32"):
         load_bundle(folder)
 
@@ -228,7 +187,7 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"inputs": [{"name": "a", "synthesised_by": ""}]}, "must name a model"),
         ({"inputs": [{"name": "a", "normalisation": {"low": 0}}]}, "must have a 'rule'"),
         (
-            {"inputs": ["a", "a"], "architecture": {**ARCHITECTURE, "in_channels": 2}},
+            {"inputs": ["a", "a"], "architecture": {"name": "attention_unet", "in_channels": 2}},
             "lists an input twice",
         ),
         ({"grid": "mni-3mm"}, "known grids: mni-1mm, mni-128"),
@@ -250,7 +209,7 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         (
             {
                 "change_rules": {"darkening_gate": GATE},
-                "architecture": {**ARCHITECTURE, "output": "image"},
+                "architecture": {"name": "attention_unet", "output": "image"},
             },
             "answer.* with a change",
         ),
@@ -330,76 +289,3 @@ def test_default_is_the_one_named_for_the_task(folder, tmp_path) -> None:
     shutil.copytree(folder, shipped / "tiny-1")
     (shipped / "default.json").write_text('{"t1-gado-removal": "tiny-1"}')
     assert default_bundle("t1-gado-removal") == shipped / "tiny-1"
-
-
-@pytest.mark.parametrize("wrap", [dict, lambda w: {"state_dict": w, "epoch": torch.tensor(3)}])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_torch_weights_are_converted(tmp_path, content, weights, wrap, prefix) -> None:
-    card = tmp_path / "my-card.json"
-    card.write_text(json.dumps(content))
-    renamed = {prefix + name: tensor for name, tensor in weights.items()}
-    torch.save(wrap(renamed), tmp_path / "weights.pth")
-    bundle = convert_weights(tmp_path / "weights.pth", card, tmp_path / "converted")
-    written = load_file(bundle.weight_files[0])
-    assert all(torch.equal(written[name], weights[name]) for name in weights)
-
-
-class _Attack:
-    def __init__(self, mark):
-        self.mark = mark
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.mark),)
-
-
-def test_code_in_torch_weights_is_not_run(tmp_path, folder) -> None:
-    torch.save({"head.bias": _Attack(tmp_path / "owned")}, tmp_path / "bad.pth")
-    with pytest.raises(BundleError, match="plain PyTorch weights"):
-        convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
-    assert not (tmp_path / "owned").exists()
-
-
-@pytest.mark.parametrize("content_of_file", [{"epoch": 3}, [1, 2]])
-def test_torch_files_without_weights_are_refused(tmp_path, folder, content_of_file) -> None:
-    torch.save(content_of_file, tmp_path / "bad.pth")
-    with pytest.raises(BundleError, match="state dictionary"):
-        convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
-
-
-def _theirs_attention(name: str) -> str:
-    """Name a parameter as the authors' Att-U-Net does."""
-    layers = {"0.conv": "0", "0.norm": "1", "1.conv": "3", "1.norm": "4"}
-    layers |= {"join.conv": "0", "join.norm": "1", "refine.conv": "3", "refine.norm": "4"}
-    parts = {"query": "W_g", "key": "W_x", "score": "psi"}
-    block, *rest = name.split(".")
-    if block == "head":
-        return f"Conv_1x1.{rest[0]}"
-    level, inner, last = int(rest[0]), rest[1:-1], rest[-1]
-    if block == "encoders":
-        return f"Conv{level + 1}.conv.{layers['.'.join(inner)]}.{last}"
-    if block == "decoders":
-        return f"Up_conv{5 - level}.conv.{layers['.'.join(inner)]}.{last}"
-    if block == "gates":
-        return f"Att{5 - level}.{parts[inner[0]]}.{['conv', 'norm'].index(inner[1])}.{last}"
-    return f"Up{5 - level}.up.{['', 'conv', 'norm'].index(inner[0])}.{last}"
-
-
-def _theirs_residual(name: str) -> str:
-    """Name a parameter as the authors' Res-U-Net does."""
-    block, *rest = name.split(".")
-    if block == "head":
-        return f"final.model.1.{rest[-1]}"
-    if block == "residuals":
-        return f"r{int(rest[0]) + 1}.model.{rest[2]}.{rest[3]}"
-    return f"{ {'downs': 'down', 'ups': 'up'}[block] }{int(rest[0]) + 1}.model.0.{rest[-1]}"
-
-
-@pytest.mark.parametrize(
-    ("name", "theirs"),
-    [("attention_unet", _theirs_attention), ("residual_unet", _theirs_residual)],
-)
-def test_names_of_the_authors_code_are_understood(name, theirs) -> None:
-    ours = list(build_network({"name": name, "width": 1}, device="meta").state_dict())
-    renamed = {theirs(key): key for key in ours}
-    assert len(renamed) == len(ours)
-    assert all(ours_again == key for ours_again, key in with_our_names(renamed).items())
