@@ -51,7 +51,11 @@ def main() -> None:
     parser.add_argument("--caps", type=Path, help="outputs of t1-gado-removal with these pairs")
     options = parser.parse_args()
     network = Network(find_model(PIPELINE, options.model))
-    choices = list(combinations(network.rules, [tell_apart(text) for text in options.vary]))
+    varied = [tell_apart(text) for text in options.vary]
+    for rule, number, _ in varied:
+        if number not in network.rules.get(rule, {}):
+            parser.error(f"{network.card.id} has no {rule}.{number} in its card's change_rules.")
+    choices = list(combinations(network.rules, varied))
     visits = {f"sub-{name}" for name in options.participants}
     jobs = [job for job in select(options.bids).jobs if job.visit.participant_id in visits]
     with TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--caps", type=_FOUND, help="Takes pairs that t1-gado-removal prepared from here.")
 @click.option("--cache", type=_FOLDER, default=Path("pairs"), help="Keeps what can be used again.")
 @click.option("--lesions", type=_FOUND, help="Lesion labels.  [default: BIDS/derivatives/lesions]")
-@enhancing_label_option
+@enhancing_label_option()
 @click.option("--histogram-matching/--no-histogram-matching", default=True, help="Beside models.")
 @click.option(
     "--target",

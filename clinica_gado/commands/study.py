@@ -65,7 +65,7 @@ def _study(preset: str) -> Any:
             help="Lesion labels of visits, for t-L2 and tumour PSNR.  [default: "
             "BIDS/derivatives/lesions]",
         ),
-        enhancing_label_option,
+        enhancing_label_option(),
         click.option("--draws", default=2, help="Simulated cases to learn from, a label map."),
         click.option("--test-draws", default=2, help="Simulated cases to score on, a label map."),
         click.option(

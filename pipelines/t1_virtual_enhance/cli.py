@@ -9,6 +9,7 @@ import click
 from clinica.pipelines import cli_param
 from clinica.pipelines.engine import clinica_pipeline
 
+from clinica_gado.commands._lesion_options import enhancing_label_option
 from clinica_gado.pipelines.shared_cli import (
     FILE,
     clinica_options,
@@ -65,14 +66,7 @@ from clinica_gado.pipelines.shared_cli import (
     show_default="BIDS/derivatives/lesions",
     help="Lesions on the T1w: labels sub-X/ses-Y/anat/*_dseg.nii.gz in a folder, or a TSV of axes.",
 )
-@declare(
-    "--enhancing-label",
-    "enhancing_labels",
-    type=int,
-    multiple=True,
-    default=(3, 4),
-    help="Label of enhancing lesion; repeatable.",
-)
+@enhancing_label_option(declare)
 @declare(
     "--healthy",
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
