@@ -2,6 +2,8 @@
 
 A claim is a file that only one process can create (`O_EXCL`, which holds on NFS too). Its owner
 renews its date; one that nobody renewed for a lease, or whose owner died on this machine, is free.
+A claim that exists is replaced or removed only under its guard, itself a claim: of many that find
+it free one takes it over, and at no moment is the file missing for others to create.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 import psutil
 
 from clinica_gado.errors import OutputError
+from clinica_gado.files import write_json
 
 LEASE_S = 180.0
 HEARTBEAT_S = 15.0
@@ -93,8 +96,8 @@ class Claim:
 
     def _release(self) -> None:
         # After a long silence another process may have taken it: that one is not ours to remove.
-        if _read_owner(self._path) == self.owner:
-            with suppress(OSError):
+        with suppress(OSError, OutputError), _guarding(self._path, self.owner.run) as alone:
+            if alone and _read_owner(self._path) == self.owner:
                 self._path.unlink()
 
 
@@ -109,19 +112,12 @@ def take_claim(folder: Path, name: str, run: str, lease_s: float = LEASE_S) -> C
     path = folder / f"{name}.claim"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        attempt = 1
-        if not path.exists():
-            return _create(path, run, attempt)
-        found = _read_owner(path)
-        if not _is_free(path, found, lease_s):
-            return None
-        if found is not None and found.run == run:
-            attempt = found.attempt + 1
-        return _create(path, run, attempt) if _set_aside(path, found) else None
+        owner = _take(path, run, lease_s)
     except OSError as error:
         raise OutputError(
             f"Cannot write {path}: {error.strerror or error}. Check permissions and free space."
         ) from error
+    return None if owner is None else Claim(path, owner)
 
 
 @contextmanager
@@ -147,9 +143,40 @@ def list_claims(folder: Path, lease_s: float = LEASE_S) -> dict[str, Owner]:
     }
 
 
-def _create(path: Path, run: str, attempt: int) -> Claim | None:
+def _take(path: Path, run: str, lease_s: float) -> Owner | None:
+    """Write a claim that is not there, or is free; return None when another one was quicker."""
+    if not path.exists():
+        return _create(path, _this_process(run))
+    if not _is_free(path, _read_owner(path), lease_s):
+        return None
+    with _guarding(path, run, lease_s) as alone:
+        found = _read_owner(path)
+        if not alone or not _is_free(path, found, lease_s):
+            return None
+        attempt = found.attempt + 1 if found is not None and found.run == run else 1
+        owner = _this_process(run, attempt)
+        write_json(path, asdict(owner))
+        return owner
+
+
+@contextmanager
+def _guarding(path: Path, run: str, lease_s: float = LEASE_S) -> Iterator[bool]:
+    """Be the only one that changes an existing claim; give False while another one is at it."""
+    guard = path.with_name(f".{path.name}-guard")
+    owner = _take(guard, run, lease_s)
+    try:
+        yield owner is not None
+    finally:
+        if owner is not None and _read_owner(guard) == owner:
+            guard.unlink(missing_ok=True)
+
+
+def _this_process(run: str, attempt: int = 1) -> Owner:
     born = psutil.Process().create_time()
-    owner = Owner(run, this_host(), os.getpid(), born, attempt, uuid.uuid4().hex)
+    return Owner(run, this_host(), os.getpid(), born, attempt, uuid.uuid4().hex)
+
+
+def _create(path: Path, owner: Owner) -> Owner | None:
     try:
         with path.open("x", encoding="utf-8") as stream:
             json.dump(asdict(owner), stream)
@@ -160,7 +187,7 @@ def _create(path: Path, run: str, attempt: int) -> Claim | None:
         with suppress(OSError):
             path.unlink()
         raise
-    return Claim(path, owner)
+    return owner
 
 
 def _read_owner(path: Path) -> Owner | None:
@@ -182,18 +209,3 @@ def _is_free(path: Path, owner: Owner | None, lease_s: float) -> bool:
     except OSError:
         return False
     return now - renewed > lease_s
-
-
-def _set_aside(path: Path, found: Owner | None) -> bool:
-    """Remove a free claim; of several processes that try, one succeeds."""
-    aside = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return False
-    ours = _read_owner(aside) == found
-    if not ours:  # it was taken between our look and our move: give it back
-        aside.rename(path)
-        return False
-    aside.unlink()
-    return True

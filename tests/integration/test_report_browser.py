@@ -187,8 +187,12 @@ def test_reviews_are_kept_and_saved_as_tsv(browser: Any, tmp_path: Path) -> None
     browser.find_element(By.ID, "reviewer").send_keys("ab")
     review(browser, "sub-00", "reject", "rim lost,\tnot only faded é")
     review(browser, "sub-10", "accept", "")
-    browser.refresh()
-    assert "2 of 30 visits decided" in browser.find_element(By.ID, "saved").text
+
+    def kept() -> bool:
+        browser.refresh()  # what a page stores is there for the next one a moment later
+        return "2 of 30 visits decided" in browser.find_element(By.ID, "saved").text
+
+    assert wait_for(kept)
     browser.find_element(By.ID, "save").click()
     saved = tmp_path / "saved" / "reviews.tsv"
     assert wait_for(saved.is_file)

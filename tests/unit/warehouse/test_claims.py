@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -28,18 +29,43 @@ def ended_process():
     return process.pid
 
 
-def test_of_many_that_try_at_once_one_gets_it(tmp_path):
+def number_that_take_it(folder):
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda n: take_claim(tmp_path, "visit", f"run-{n}"), range(64)))
-    assert sum(claim is not None for claim in found) == 1
+        found = list(pool.map(lambda n: take_claim(folder, "visit", f"run-{n}"), range(64)))
+    return sum(claim is not None for claim in found)
 
 
+def test_of_many_that_try_at_once_one_gets_it(tmp_path):
+    assert number_that_take_it(tmp_path) == 1
+
+
+@pytest.fixture
+def quick_switches():
+    """Let threads take turns so often that each meets the others at every step."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("quick_switches")
 def test_of_many_that_take_over_from_a_dead_one_one_gets_it(tmp_path):
+    dead = ended_process()
+    for turn in range(40):
+        folder = tmp_path / str(turn)
+        take_claim(folder, "visit", "dead")
+        change_owner(folder, pid=dead)
+        assert number_that_take_it(folder) == 1
+
+
+def test_one_that_died_while_it_took_over_is_in_no_ones_way(tmp_path):
     take_claim(tmp_path, "visit", "dead")
     change_owner(tmp_path, pid=ended_process())
-    with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda n: take_claim(tmp_path, "visit", f"run-{n}"), range(64)))
-    assert sum(claim is not None for claim in found) == 1
+    shutil.copy(tmp_path / "visit.claim", tmp_path / ".visit.claim-guard")
+    claim = take_claim(tmp_path, "visit", "run")
+    with claim.held():
+        assert list_claims(tmp_path)["visit"] == claim.owner
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_is_free_after_its_block(tmp_path):
