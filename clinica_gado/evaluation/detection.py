@@ -37,8 +37,8 @@ DEFINITIONS = {
     "fdr": "false detections a case; interval of Student over cases",
     "ppv": "lesions found of all detections",
     "f1": "harmonic mean of se and ppv",
-    "only_first": "lesions found on the first kind of image alone, readers taken together",
-    "only_second": "lesions found on the second kind of image alone",
+    "only_first": "lesions found on the first kind of image alone, readers averaged",
+    "only_second": "lesions found on the second kind of image alone, readers averaged",
     "se_mid_p": "p of McNemar's test, mid-p, over these lesions",
     "fdr_wilcoxon": "Wilcoxon's signed-rank statistic of false detections, case by case, readers "
     "averaged, cases without a difference left out",
@@ -150,13 +150,14 @@ def _scores(
     min_mm: float, n_lesions: int, found: float, false_by_case: NDArray[np.float64]
 ) -> dict[str, float]:
     false = float(false_by_case.sum())
+    f1 = _ratio(2 * found, found + false + n_lesions) if n_lesions else float("nan")
     se = _ratio(found, n_lesions)
     ppv = _ratio(found, found + false)
     se_interval, fdr_interval = clopper_pearson(found, n_lesions), student_interval(false_by_case)
     values = (
         *(min_mm, len(false_by_case), n_lesions, found, false),
         *(se, *se_interval, _ratio(false, len(false_by_case)), *fdr_interval),
-        *(ppv, _ratio(2 * se * ppv, se + ppv)),
+        *(ppv, f1),
     )
     return dict(zip(SCORE_COLUMNS, values, strict=True))
 
@@ -166,8 +167,9 @@ def compare_readings(
 ) -> pd.DataFrame:
     """Test two kinds of image, or two readers, against each other (`COMPARISON_COLUMNS`).
 
-    SE by McNemar's mid-p over lesions, those of several readers taken together; FDR by Wilcoxon's
-    signed-rank test over cases, readers averaged, cases without a difference left out.
+    SE by McNemar's mid-p over lesions, FDR by Wilcoxon's signed-rank test over cases without those
+    that do not differ. Readers are averaged in both: a lesion that each of them finds on one image
+    alone is one lesion.
 
     Raises
     ------
@@ -180,11 +182,11 @@ def compare_readings(
     rows = []
     for min_mm in strata:
         found = [
-            np.concatenate([r[case].found(min_mm) for r in readings for case in cases])
+            np.array([np.concatenate([r[case].found(min_mm) for case in cases]) for r in readings])
             for readings in (first, second)
         ]
-        only_first = int((found[0] & ~found[1]).sum())
-        only_second = int((found[1] & ~found[0]).sum())
+        only_first = float((found[0] & ~found[1]).sum(axis=1).mean())
+        only_second = float((found[1] & ~found[0]).sum(axis=1).mean())
         false = [
             np.mean([[r[case].n_false(min_mm) for case in cases] for r in readings], axis=0)
             for readings in (first, second)

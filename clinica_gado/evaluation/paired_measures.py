@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clinica_gado.evaluation.statistics import TEST_COLUMNS, compare_pairs, mean_of
+from clinica_gado.evaluation.statistics import (
+    COUNTS,
+    TEST_COLUMNS,
+    by_participant,
+    compare_pairs,
+    mean_of,
+)
 from clinica_gado.evaluation.tissue import IDS, Visits
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
 
@@ -26,7 +32,7 @@ FAMILIES = {
 """What is tested, and which tests Bonferroni's correction takes together."""
 OTHERS = (T1W, LOW_DOSE, ROUTINE, CE)
 COLUMNS = [
-    "desc", "family", "measure", "image", "n", "mean_image", "sd_image", "mean_synthetic",
+    "desc", "family", "measure", "image", *COUNTS, "mean_image", "sd_image", "mean_synthetic",
     "sd_synthetic", *TEST_COLUMNS,
 ]  # fmt: skip
 _VISIT = ["desc", *IDS]
@@ -41,8 +47,8 @@ def compare_measures(
     """Test the synthetic image against each other image of the same visits, in every measure.
 
     Two-sided paired t-test and Wilcoxon's signed-rank test as of `test_differences`. The difference
-    is synthetic - image, over the visits that have both numbers. What was amplified and what was
-    synthesised (`desc`) are not mixed.
+    is synthetic - image, over the visits that have both numbers, averaged by participant. What was
+    amplified and what was synthesised (`desc`) are not mixed.
 
     Parameters
     ----------
@@ -66,7 +72,9 @@ def compare_measures(
         for desc, table in wide.groupby(level="desc")
         for family in FAMILIES
     )
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"n": int, "m": int, "df": "Int64"})
+    return pd.DataFrame(rows, columns=COLUMNS).astype(
+        {**dict.fromkeys(COUNTS, int), "m": int, "df": "Int64"}
+    )
 
 
 def _of_brain(similarity: pd.DataFrame) -> pd.DataFrame:
@@ -106,20 +114,20 @@ def _test_family(
     for (measure, image), both in pairs.items():
         yield {
             **{"desc": desc, "family": family, "measure": measure, "image": image},
-            **_describe(both[:, 0], "synthetic"),
-            **_describe(both[:, 1], "image"),
-            **compare_pairs(both[:, 0], both[:, 1], size),
+            **_describe(both[SYNTHETIC], "synthetic"),
+            **_describe(both[image], "image"),
+            **compare_pairs(both, size),
         }
 
 
-def _both(table: pd.DataFrame, measure: str, image: str) -> np.ndarray:
-    """Return the numbers of the synthetic and of another image, (visits that have both, 2)."""
+def _both(table: pd.DataFrame, measure: str, image: str) -> pd.DataFrame:
+    """Return the numbers of the synthetic and of another image, of the visits that have both."""
     columns = [(measure, SYNTHETIC), (measure, image)]
-    if any(column not in table for column in columns):
-        return np.empty((0, 2))
-    return table[columns].dropna().to_numpy(dtype=np.float64)
+    found = table.reindex(columns=pd.MultiIndex.from_tuples(columns)).dropna()
+    return found.droplevel(0, axis=1).astype(float)
 
 
-def _describe(values: np.ndarray, image: str) -> dict[str, float]:
+def _describe(by_visit: pd.Series, image: str) -> dict[str, float]:
+    values = by_participant(by_visit.to_frame()).to_numpy()[:, 0]
     sd = float(np.sort(values).std(ddof=1)) if len(values) > 1 else float("nan")
     return {f"mean_{image}": mean_of(values), f"sd_{image}": sd}

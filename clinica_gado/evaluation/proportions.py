@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.special import betainc, gammaln
 
 from clinica_gado.evaluation.statistics import CONFIDENCE
 
@@ -45,21 +46,23 @@ def clopper_pearson(successes: float, n: int, confidence: float = CONFIDENCE) ->
     return Interval(float(low), float(high))
 
 
-def mcnemar_mid_p(only_first: int, only_second: int) -> float:
+def mcnemar_mid_p(only_first: float, only_second: float) -> float:
     """Return the two-sided mid-p of McNemar's test (Fagerland 2013).
 
     Parameters
     ----------
     only_first, only_second
-        Pairs in which one alone succeeded; without any, p is 1.
+        Pairs in which one alone succeeded; without any, p is 1. They need not be whole, as means
+        over readers are not: the binomial is then taken by its beta and gamma functions.
     """
     n, smaller = only_first + only_second, min(only_first, only_second)
     if n == 0:
         return 1.0
-    point = float(stats.binom.pmf(smaller, n, 0.5))
+    ways = gammaln(n + 1) - gammaln(smaller + 1) - gammaln(n - smaller + 1)
+    point = float(np.exp(ways - n * np.log(2)))
     if only_first == only_second:
         return 1.0 - point / 2
-    return 2 * float(stats.binom.cdf(smaller, n, 0.5)) - point
+    return 2 * float(betainc(n - smaller, smaller + 1, 0.5)) - point
 
 
 def student_interval(values: NDArray[np.float64], confidence: float = CONFIDENCE) -> Interval:

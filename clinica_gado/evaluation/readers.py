@@ -7,17 +7,17 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from clinica_gado.evaluation.statistics import paired_t_test
+from clinica_gado.evaluation.statistics import by_participant, paired_t_test
 from clinica_gado.evaluation.tissue import require_columns
 
 AVERAGE = "average"
-"""The mean over readers of each case."""
+"""The mean over the readers of each case who graded it on both images."""
 IDS = ["participant_id", "session_id"]
 DEFINITIONS = {
-    "n": "cases that have both",
+    "n": "participants with a case that has both; of several cases the mean counts",
     "mean_difference": "mean of first minus second, with its interval by Student's t",
     "p": "of the paired t-test, two-sided",
-    "reader": f"who graded; `{AVERAGE}`: the mean over readers of each case",
+    "reader": f"who graded; `{AVERAGE}`: the mean over the readers of each case who graded both",
 }
 COLUMNS = (
     *("reader", "first", "second", "n", "mean_first", "sd_first", "mean_second", "sd_second"),
@@ -36,20 +36,30 @@ def compare_grades(grades: pd.DataFrame, value: str = "grade") -> pd.DataFrame:
 
     Returns
     -------
-    One row a reader and pair of images (`COLUMNS`), over the cases that have both.
+    One row a reader and pair of images (`COLUMNS`), over the cases that have both, averaged by
+    participant.
     """
     require_columns(grades, [*IDS, "reader", "image", value], "grades")
     wide = grades.pivot_table(index=IDS, columns=["reader", "image"], values=value)
     images = list(dict.fromkeys(grades["image"]))
-    average = wide.T.groupby(level="image").mean().T
     rows = []
     for reader in [*dict.fromkeys(grades["reader"]), AVERAGE]:
-        table = average if reader == AVERAGE else wide[reader]
+        readers = wide if reader == AVERAGE else wide[[reader]]
         rows += [
-            {"reader": reader, **_compare(table, first, second)}
-            for first, second in combinations(images, 2)
+            {"reader": reader, **_compare(_both(readers, pair), *pair)}
+            for pair in combinations(images, 2)
         ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _both(wide: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
+    """Return the mean grade of two images, a row a participant.
+
+    A reader who graded but one of them on a case is left out of its mean: how strict that reader is
+    would pass for a difference of the images.
+    """
+    by_reader = wide.stack("reader", future_stack=True).reindex(columns=list(pair)).dropna()
+    return by_participant(by_reader.groupby(level=IDS).mean())
 
 
 def compare_readers(grades: pd.DataFrame, value: str = "grade") -> pd.DataFrame:
@@ -61,8 +71,7 @@ def compare_readers(grades: pd.DataFrame, value: str = "grade") -> pd.DataFrame:
     )
 
 
-def _compare(table: pd.DataFrame, first: str, second: str) -> dict[str, object]:
-    both = table.reindex(columns=[first, second]).dropna()
+def _compare(both: pd.DataFrame, first: str, second: str) -> dict[str, object]:
     one, other = (both[name].to_numpy(dtype=np.float64) for name in (first, second))
     row: dict[str, object] = {
         "first": first,
@@ -75,7 +84,7 @@ def _compare(table: pd.DataFrame, first: str, second: str) -> dict[str, object]:
         "mean_difference": _mean(one - other),
     }
     if len(both) < 2:
-        return {**row, "note": f"{len(both)} cases have both: a test needs 2"}
+        return {**row, "note": f"{_have(len(both))} both: a test needs 2"}
     test = paired_t_test(one - other)
     return {
         **row,
@@ -85,6 +94,10 @@ def _compare(table: pd.DataFrame, first: str, second: str) -> dict[str, object]:
         "p": test.p,
         "note": test.note,
     }
+
+
+def _have(n: int) -> str:
+    return "1 participant has" if n == 1 else f"{n or 'no'} participants have"
 
 
 def _mean(values: np.ndarray) -> float:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 EXACT_MAX_N = 50
-"""Wilcoxon's p is exact up to so many differences without ties, as in scipy."""
+"""Wilcoxon's p is exact up to so many differences."""
 NEGLIGIBLE_DIGITS = 9
 """Differences are rounded to 1e-9: what is equal but for floating point is then equal."""
+PARTICIPANT = "participant_id"
 TEST_COLUMNS = (
     "mean_difference", "ci_low", "ci_high", "t", "df", "p", "p_bonferroni", "m", "d_z",
     "wilcoxon_statistic", "wilcoxon_p", "wilcoxon_p_bonferroni", "note",
 )  # fmt: skip
-"""What `compare_pairs` returns beside n."""
+"""What `compare_pairs` returns beside `COUNTS`."""
+COUNTS = ("n", "n_visits")
+"""Participants, whose means over their visits are tested, and visits."""
 _WITH_UNIT = ("mean_difference", "ci_low", "ci_high")
 NO_ENGINE = "n/a"
 _NAN = float("nan")
@@ -59,7 +62,7 @@ class WilcoxonTest(NamedTuple):
 def columns_of_tests(roles: Roles = REMOVAL_ROLES) -> list[str]:
     """Return the columns of `test_differences`."""
     means = [f"mean_{image}_cm3" for image in roles.compared]
-    return ["test_set", "engine", "tissue", "n", *means, *map(_in_cm3, TEST_COLUMNS)]
+    return ["test_set", "engine", "tissue", *COUNTS, *means, *map(_in_cm3, TEST_COLUMNS)]
 
 
 def test_differences(  # of statistics, not of pytest: import the module in tests
@@ -72,10 +75,11 @@ def test_differences(  # of statistics, not of pytest: import the module in test
 
     A paired two-sided t-test of |dV| before (ce, or what `roles` say) against |dV| of synthetic,
     for each tissue and test set. The difference is before - synthetic: positive when the synthetic
-    image is the nearer one. Beside it a Wilcoxon signed-rank test of the same differences: zeros
-    are left out (Wilcoxon's own policy), ties get mean ranks; p is exact up to 50 differences
-    without ties, else by the normal approximation without continuity correction. Bonferroni:
-    p_adj = min(1, m p), both tests alike.
+    image is the nearer one. Visits of one participant are no independent observations: their mean
+    is tested, so that `n` counts participants. Beside it a Wilcoxon signed-rank test of the same
+    differences: zeros are left out (Wilcoxon's own policy), ties get mean ranks; p is exact up to
+    50 differences (`wilcoxon_test`), else by the normal approximation without continuity
+    correction. Bonferroni: p_adj = min(1, m p), both tests alike.
 
     Parameters
     ----------
@@ -90,7 +94,8 @@ def test_differences(  # of statistics, not of pytest: import the module in test
     computed is NaN, with the reason in `note`.
     """
     compared = [f"{image}_cm3" for image in roles.compared]
-    require_columns(differences, ["test_set", "engine", "tissue", *compared], "differences")
+    columns = ["test_set", "engine", "tissue", PARTICIPANT, *compared]
+    require_columns(differences, columns, "differences")
     if m is not None and m < 1:
         raise ValueError(f"A family has at least one test; m is {m}.")
     engines = sorted(differences["engine"].unique()) or [NO_ENGINE]
@@ -105,7 +110,19 @@ def test_differences(  # of statistics, not of pytest: import the module in test
             for tissue, cell in _cells(table[table["test_set"] == name], compared)
         ]
     found = pd.DataFrame(rows, columns=columns_of_tests(roles))
-    return found.astype({"n": int, "m": int, "df": "Int64"})
+    return found.astype({**dict.fromkeys(COUNTS, int), "m": int, "df": "Int64"})
+
+
+def by_participant(values: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of each column over the visits of each participant.
+
+    Parameters
+    ----------
+    values : one row a visit without missing numbers, with `participant_id` in its index.
+    """
+    # Sorted, so that not even the last digit depends on the order of the rows.
+    in_order = values.sort_values(list(values.columns))
+    return in_order.groupby(level=PARTICIPANT, sort=True).mean()
 
 
 def paired_t_test(difference: NDArray[np.float64]) -> StudentTest:
@@ -134,20 +151,35 @@ def paired_t_test(difference: NDArray[np.float64]) -> StudentTest:
 
 
 def wilcoxon_test(difference: NDArray[np.float64]) -> WilcoxonTest:
-    """Test differences, (n,), for symmetry about 0; see `test_differences` for zeros and ties."""
+    """Test differences, (n,), for symmetry about 0; see `test_differences` for zeros and ties.
+
+    The exact p is that of all 2^n signs of the mean ranks, counted by the shift algorithm
+    (Streitberg and Röhmel 1986): ties, such as of counts and grades, do not spoil it.
+    """
     if len(difference) < 2:
         return WilcoxonTest()
+    difference = np.round(difference, NEGLIGIBLE_DIGITS)
     ranked = difference[difference != 0]
     if not len(ranked):
         return WilcoxonTest(note="no Wilcoxon test: all differences are zero")
-    has_ties = len(np.unique(np.abs(ranked))) < len(ranked)
-    is_exact = not has_ties and len(ranked) <= EXACT_MAX_N
-    result = stats.wilcoxon(ranked, correction=False, method="exact" if is_exact else "approx")
-    return WilcoxonTest(
-        float(result.statistic),
-        float(result.pvalue),
-        _wilcoxon_note(len(difference) - len(ranked), len(ranked), has_ties, is_exact),
-    )
+    n_zeros, is_exact = len(difference) - len(ranked), len(ranked) <= EXACT_MAX_N
+    if is_exact:
+        found = _exact_wilcoxon(ranked)
+    else:
+        result = stats.wilcoxon(ranked, correction=False, method="approx")
+        found = WilcoxonTest(float(result.statistic), float(result.pvalue))
+    return found._replace(note=_wilcoxon_note(n_zeros, len(ranked), is_exact))
+
+
+def _exact_wilcoxon(ranked: NDArray[np.float64]) -> WilcoxonTest:
+    doubled = np.rint(2 * stats.rankdata(np.abs(ranked))).astype(int)  # whole: ties end in a half
+    n_ways = np.zeros(doubled.sum() + 1)
+    n_ways[0] = 1
+    for rank in doubled:
+        n_ways[rank:] += n_ways[:-rank].copy()
+    smaller = min(doubled[ranked > 0].sum(), doubled[ranked < 0].sum())
+    p = 2 * n_ways[: smaller + 1].sum() / 2.0 ** len(ranked)
+    return WilcoxonTest(float(smaller / 2), min(1.0, float(p)))
 
 
 def bonferroni(p: float, m: int) -> float:
@@ -156,13 +188,13 @@ def bonferroni(p: float, m: int) -> float:
 
 
 def _cells(table: pd.DataFrame, columns: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    return [(name, table.loc[table["tissue"] == name, columns].dropna()) for name in TISSUES]
+    by_visit = table.set_index(PARTICIPANT)
+    return [(name, by_visit.loc[by_visit["tissue"] == name, columns].dropna()) for name in TISSUES]
 
 
 def _test(cell: pd.DataFrame, m: int) -> dict[str, Any]:
-    before, synthetic = (cell[name].to_numpy(dtype=np.float64) for name in cell)
-    tested = compare_pairs(before, synthetic, m)
-    means = {f"mean_{name}": mean_of(cell[name].to_numpy(dtype=np.float64)) for name in cell}
+    tested = compare_pairs(cell, m)
+    means = {f"mean_{name}": mean_of(by_participant(cell)[name].to_numpy()) for name in cell}
     return {**means, **{_in_cm3(name): value for name, value in tested.items()}}
 
 
@@ -170,21 +202,26 @@ def _in_cm3(name: str) -> str:
     return f"{name}_cm3" if name in _WITH_UNIT else name
 
 
-def compare_pairs(
-    first: NDArray[np.float64], second: NDArray[np.float64], m: int
-) -> dict[str, Any]:
-    """Test first - second, (n,) each, by both tests, with Bonferroni's correction for m tests.
+def compare_pairs(pairs: pd.DataFrame, m: int) -> dict[str, Any]:
+    """Test the first column minus the second by both tests, corrected by Bonferroni for m tests.
+
+    Parameters
+    ----------
+    pairs : two columns, a row a visit, with `participant_id` in its index.
 
     Returns
     -------
-    `n` and `TEST_COLUMNS`; see `test_differences`.
+    `COUNTS` and `TEST_COLUMNS`; see `test_differences`.
     """
-    # Sorted, so that not even the last digit depends on the order of the rows.
-    difference = np.sort(np.round(first - second, NEGLIGIBLE_DIGITS))
+    finite = pairs[np.isfinite(pairs).all(axis=1)]
+    first, second = by_participant(finite).to_numpy(dtype=np.float64).T
+    difference = np.sort(first - second)
     student, wilcoxon = paired_t_test(difference), wilcoxon_test(difference)
-    n = len(difference)
+    n, n_endless = len(difference), len(pairs) - len(finite)
+    endless = f"without {n_endless} that {_is_are(n_endless)} infinite" if n_endless else ""
     return {
         "n": n,
+        "n_visits": len(finite),
         "mean_difference": mean_of(difference),
         "ci_low": student.ci_low,
         "ci_high": student.ci_high,
@@ -197,7 +234,7 @@ def compare_pairs(
         "wilcoxon_statistic": wilcoxon.statistic,
         "wilcoxon_p": wilcoxon.p,
         "wilcoxon_p_bonferroni": bonferroni(wilcoxon.p, m),
-        "note": "; ".join(filter(None, (student.note, wilcoxon.note))),
+        "note": "; ".join(filter(None, (student.note, wilcoxon.note, endless))),
     }
 
 
@@ -208,16 +245,20 @@ def mean_of(values: NDArray[np.float64]) -> float:
 
 def _too_few(n: int) -> str:
     if n == 0:
-        return "no visit with all that is compared: a test needs 2"
-    return "only 1 visit with all that is compared: a test needs 2"
+        return "no participant with all that is compared: a test needs 2"
+    return "only 1 participant with all that is compared: a test needs 2"
 
 
-def _wilcoxon_note(n_zeros: int, n_ranked: int, has_ties: bool, is_exact: bool) -> str:
+def _is_are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _wilcoxon_note(n_zeros: int, n_ranked: int, is_exact: bool) -> str:
     smallest = 2.0 ** (1 - n_ranked)
-    why = "ties" if has_ties else f"more than {EXACT_MAX_N} differences"
+    approximated = f"Wilcoxon by the normal approximation (more than {EXACT_MAX_N} differences)"
     found = {
         f"Wilcoxon without {n_zeros} zero difference{'s' * (n_zeros > 1)}": n_zeros > 0,
-        f"Wilcoxon by the normal approximation ({why})": not is_exact,
+        approximated: not is_exact,
         f"Wilcoxon of {n_ranked} differences cannot give less than p = {smallest:.3g}": (
             smallest > 1 - CONFIDENCE
         ),

@@ -117,7 +117,7 @@ def table2(differences: pd.DataFrame, tests: pd.DataFrame) -> PaperTable:
         by_tissue = found.set_index("tissue")
         for image in COMPARED:
             row = {"test_set": test_set, "engine": engine, "compared_images": COMPARISONS[image]}
-            row["n"] = int(by_tissue["n"].max())
+            row["n"] = int(by_tissue["n_visits"].max())
             for tissue in TISSUES:
                 values = cells.loc[cells["tissue"] == tissue, f"{image}_cm3"]
                 row |= _mean_and_sd(f"{tissue}_cm3", values)
@@ -292,6 +292,6 @@ def _caption2(differences: pd.DataFrame, tests: pd.DataFrame) -> str:
         "Absolute volume difference (mean ± standard deviation in cm³) from the real T1w-nce, over "
         "the n visits of each test set: |V_nce/TIV_nce - V_x/TIV_x| × mean TIV of the T1w-nce of "
         f"all test sets, {means or MISSING}. Tissue segmented by {', '.join(engines)}. P-values "
-        "of paired two-sided t-tests between the two rows of a test set, corrected by Bonferroni "
-        f"with m = {sizes}."
+        "of paired two-sided t-tests between the two rows of a test set, over the means of the "
+        f"participants, corrected by Bonferroni with m = {sizes}."
     )

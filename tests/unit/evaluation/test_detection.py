@@ -88,6 +88,18 @@ def test_seven_lesions_more_on_one_image_have_the_reference_s_mid_p() -> None:
     assert "all differences are zero" in row["note"]
 
 
+def test_a_lesion_is_one_however_many_readers_see_it() -> None:
+    """Bône 2022, table 5, lesions of 10 mm: readers 77 -> 85 and 79 -> 85, printed p .008."""
+    routine = [reading(77, 89, 2), reading(79, 89, 2)]
+    row = compare_readings(routine, 2 * [reading(85, 89, 2)], strata=(10.0,)).iloc[0]
+    assert (row["only_first"], row["only_second"]) == (0, 7)
+    assert row["se_mid_p"] == pytest.approx(0.0078125)
+
+
+def test_nothing_found_scores_zero() -> None:
+    assert score_readings([reading(0, 2, 2)], strata=(0.0,)).iloc[0]["f1"] == 0
+
+
 def test_false_detections_are_compared_case_by_case() -> None:
     row = compare_readings([reading(5, 9, 0)], [reading(5, 9, 8)], strata=(0.0,)).iloc[0]
     assert row["se_mid_p"] == 1

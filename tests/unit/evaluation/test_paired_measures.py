@@ -41,6 +41,16 @@ def test_numbers_are_those_of_scipy_on_the_same_visits():
     assert row.sd_image == pytest.approx(np.std(CNR["routine"], ddof=1))
 
 
+def test_visits_of_one_participant_count_once():
+    persons = [f"sub-{n // 2}" for n in range(6)]
+    table = contrast().assign(participant_id=persons, session_id=[f"ses-{n}" for n in range(6)])
+    (row,) = compare_measures(similarity().iloc[:0], table).itertuples()
+    assert (row.n, row.n_visits) == (3, 6)
+    means = [values.reshape(3, 2).mean(axis=1) for values in CNR.values()]
+    assert row.p == pytest.approx(stats.ttest_rel(*means).pvalue)
+    assert row.sd_image == pytest.approx(np.std(means[0], ddof=1))
+
+
 def test_a_family_is_what_is_compared_of_one_kind_of_result():
     t1w = RANDOM.normal(1, 1, 6)
     both = pd.concat([contrast(), contrast("SynthCE", cnr_t1w=t1w, cep_percent_t1w=np.nan)])

@@ -86,6 +86,20 @@ def test_a_case_that_lacks_one_of_two_is_left_out_of_that_test(grades) -> None:
         assert row["n"] == (11 if "T1c-vfa" in (row["first"], row["second"]) else 12)
 
 
+def test_the_average_compares_the_same_readers() -> None:
+    """R2 is a point stricter and lacks one image of half the cases: the images do not differ."""
+    rows = [
+        (f"sub-{case}", "ses-1", reader, image, 2 + case % 3 + (reader == "R2"))
+        for case in range(8)
+        for reader in ("R1", "R2")
+        for image in ("T1c", "T1c-pro")
+        if not (reader == "R2" and image == "T1c-pro" and case % 2)
+    ]
+    columns = ["participant_id", "session_id", "reader", "image", "grade"]
+    row = row_of(compare_grades(pd.DataFrame(rows, columns=columns)), reader="average")
+    assert (row["n"], row["mean_difference"]) == (8, 0)
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_difference_that_is_constant_but_for_rounding_gives_the_reason_and_no_test(
     grades,
@@ -102,4 +116,4 @@ def test_a_difference_that_is_constant_but_for_rounding_gives_the_reason_and_no_
 def test_one_case_gives_the_reason_and_no_test(grades) -> None:
     table = compare_grades(grades[grades["participant_id"] == "sub-01"])
     assert table["p"].isna().all()
-    assert set(table["note"]) == {"1 cases have both: a test needs 2"}
+    assert set(table["note"]) == {"1 participant has both: a test needs 2"}

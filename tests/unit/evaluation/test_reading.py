@@ -61,8 +61,9 @@ def test_kinds_of_image_are_compared_over_readers_of_both() -> None:
     alone = marks("amplified", "c", one=[], two=[])
     row = study_detection(REFERENCE, [*ROUTINE, *AMPLIFIED, *alone], strata=(0.0,)).comparisons
     assert row[["first", "second"]].to_numpy().tolist() == [["routine", "amplified"]]
-    assert row[["only_first", "only_second"]].to_numpy().tolist() == [[0, 3]]
-    assert row["se_mid_p"].item() == pytest.approx(0.125)  # 2 F(0; 3, 1/2) - f(0; 3, 1/2)
+    assert row[["only_first", "only_second"]].to_numpy().tolist() == [[0, 1.5]]
+    # 2 F(0; n, 1/2) - f(0; n, 1/2) is 2^-n, of whole numbers of lesions and of means over readers.
+    assert row["se_mid_p"].item() == pytest.approx(2**-1.5)
     other = marks("enhanced", "c", one=[], two=[])
     assert study_detection(REFERENCE, [*ROUTINE, *other]).comparisons.empty
 
