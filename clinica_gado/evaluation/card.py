@@ -63,14 +63,12 @@ def _number(value: float) -> float | None:
 
 def _metric(table: pd.DataFrame, model: str, column: str, data: str) -> dict[str, Any]:
     cases = table[IDS].agg("_".join, axis=1)
-    by_image = {
-        name: table.assign(case=cases)[table["image"] == name].set_index("case")[column]
-        for name in (model, IDENTITY)
-    }
+    by_image = table.assign(case=cases).pivot(index="case", columns="image", values=column)
+    both = by_image[[model, IDENTITY]].dropna()
     return {
         "name": column,
-        "value": _number(by_image[model].mean()),
-        "doing_nothing": _number(by_image[IDENTITY].mean()),
+        "value": _number(both[model].mean()),
+        "doing_nothing": _number(both[IDENTITY].mean()),
         "cases": {
             str(case): {"model": _number(by_image[model][case]), "nothing": _number(value)}
             for case, value in by_image[IDENTITY].items()

@@ -114,6 +114,7 @@ def lesions_of_mask(
     affine : voxel to world matrix (RAS, mm), (4, 4).
     min_voxels : smaller parts are left out.
     """
+    mask, affine = _with_axial_slices_last(mask, affine)
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     lesions = []
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
@@ -122,6 +123,16 @@ def lesions_of_mask(
             start = np.array([side.start for side in box])
             lesions.append(_measure(part, start, affine))
     return lesions
+
+
+def _with_axial_slices_last(
+    mask: NDArray[np.bool_], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return a mask and its matrix with the voxel axis that is nearest to head-foot last."""
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    upward = int(np.abs(directions[2]).argmax())
+    order = [axis for axis in range(3) if axis != upward] + [upward]
+    return np.transpose(mask, order), affine[:, [*order, 3]]
 
 
 def _measure(

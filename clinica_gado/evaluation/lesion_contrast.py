@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from clinica_gado.errors import InputImageError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,18 +38,17 @@ def lesion_contrast(
     brain : healthy brain, see `healthy_white_matter`.
     pre_contrast : the T1w without contrast agent; CEP is NaN without it.
 
-    Raises
-    ------
-    InputImageError
-        There is no lesion, no healthy brain, or no signal in it.
+    Returns
+    -------
+    All of them NaN without a lesion, healthy brain, signal in it or variance.
     """
     if not lesion.any() or not brain.any():
-        raise InputImageError("Contrast needs a lesion and healthy brain; one has no voxel.")
+        return dict.fromkeys(DEFINITIONS, float("nan"))
     healthy = image[brain].astype(np.float64)
     mean_lesion, mean_brain = float(image[lesion].mean(dtype=np.float64)), float(healthy.mean())
     deviation = float(healthy.std())
     if mean_brain <= 0 or deviation == 0:
-        raise InputImageError("The healthy brain has no signal, or one value everywhere.")
+        return dict.fromkeys(DEFINITIONS, float("nan"))
     factor, cep = float("nan"), float("nan")
     if pre_contrast is not None:
         before = pre_contrast.astype(np.float64)

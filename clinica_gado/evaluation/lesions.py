@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 FOLDER = Path("derivatives") / "lesions"
 ENHANCING = (3, 4)
 """Labels of enhancing tumour in the BraTS challenges: 4, and 3 from 2023 on."""
+LABEL_TOLERANCE = 0.01
+"""How far from whole a stored label may be: the slopes of NIfTI are of single precision."""
 REGISTRATION = "AffineFast"
 """Of an image to itself, where the quick one is enough."""
 
@@ -151,14 +153,18 @@ def read_label_map(path: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     Raises
     ------
     InputImageError
-        The file cannot be read.
+        The file cannot be read, or has values that are not whole.
     """
     try:
         image = load_image(path)
-        labels = np.squeeze(np.asarray(image.dataobj)).astype(np.int16)
+        values = np.squeeze(np.asarray(image.dataobj))
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
         raise InputImageError(f"{path} cannot be read ({error}).") from error
-    return labels, image.affine
+    # A label that was stored with a slope comes back as 2.9999.
+    labels = np.rint(values)
+    if not np.abs(values - labels).max(initial=0.0) < LABEL_TOLERANCE:
+        raise InputImageError(f"{path} is no label map: it has values that are not whole.")
+    return labels.astype(np.int16), image.affine
 
 
 def labels_on_grid(

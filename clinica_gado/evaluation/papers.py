@@ -42,8 +42,8 @@ DEFINITIONS = {
 
 
 def psnr_db(mse: float) -> float:
-    """Return 10 log10(1 / MSE); infinite for equal images."""
-    return float(10 * np.log10(1 / mse)) if mse > 0 else float("inf")
+    """Return 10 log10(1 / MSE); infinite for equal images, NaN where the error is."""
+    return float("inf") if mse == 0 else float(-10 * np.log10(mse))
 
 
 def p1_metrics(first: Image, second: Image, mask: Mask) -> dict[str, float]:

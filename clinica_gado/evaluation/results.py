@@ -3,7 +3,8 @@
 cases.tsv         a row a case and image
 summary.tsv       a row an image and metric
 volumes.tsv       tissue volumes of every image, when tissue was segmented
-tests.tsv         paired tests of the volume differences, a row a model and tissue
+tests.tsv         paired tests of the volume differences, a row a model and tissue; Bonferroni's m
+                  counts all of them
 evaluation.json   all of it, with the definition of every number
 """
 
@@ -20,7 +21,7 @@ from clinica_gado.evaluation.metrics import PSNR_TOLERANCE_DB, Metric, records
 from clinica_gado.evaluation.paired import IDENTITY, tissue_differences
 from clinica_gado.evaluation.statistics import test_differences
 from clinica_gado.evaluation.summary import COLUMNS as SUMMARY_COLUMNS
-from clinica_gado.evaluation.tissue import REFERENCE
+from clinica_gado.evaluation.tissue import REFERENCE, TISSUES
 from clinica_gado.files import write_json, write_tsv
 from clinica_gado.provenance import INTENDED_USE, generated_by
 
@@ -78,12 +79,13 @@ class Results:
 
     @property
     def tests(self) -> pd.DataFrame:
-        """Paired tests of each image's volume differences against the identity's."""
+        """Paired tests of each image's volume differences against the identity's: one family."""
         if REFERENCE not in set(self.volumes.get("image", ())):
             return pd.DataFrame()
         others = [name for name in self.volumes["image"].unique() if name not in _NOT_TESTED]
+        m = len(TISSUES) * len(others)
         tables = [
-            test_differences(tissue_differences(self.volumes, name)).assign(image=name)
+            test_differences(tissue_differences(self.volumes, name), m).assign(image=name)
             for name in others
         ]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

@@ -99,8 +99,14 @@ class Yardstick:
     mask: NDArray[np.bool_]
 
     def scale(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return an image on the common scale: medians equal, 1 the reference's percentile."""
-        return np.clip(image / np.median(image[self.mask]) / self._top, 0, 1)
+        """Return an image on the common scale: medians equal, 1 the reference's percentile.
+
+        NaN everywhere when its median in the mask is not positive: it has no scale.
+        """
+        median = np.median(image[self.mask])
+        if not median > 0:
+            return np.full_like(image, np.nan)
+        return np.clip(image / median / self._top, 0, 1)
 
     @cached_property
     def scaled(self) -> NDArray[np.float32]:
@@ -108,8 +114,13 @@ class Yardstick:
         return self.scale(self.reference)
 
     def compare(self, scaled_image: NDArray[np.floating]) -> Similarity:
-        """Compare an image that `scale` returned, (X, Y, Z), with the reference."""
+        """Compare an image that `scale` returned, (X, Y, Z), with the reference.
+
+        Every number is NaN for an image without a scale.
+        """
         values = scaled_image[self.mask].astype(np.float64)
+        if np.isnan(values).any():
+            return Similarity(*[float("nan")] * len(Similarity._fields))
         difference = values - self._values
         mse = float(np.mean(difference**2))
         blur = float("nan")

@@ -15,6 +15,7 @@ from clinica_gado.report.tables import Row, RunTables, visit_of
 from clinica_gado.words import counted, first_few
 
 FAILED, DOUBTFUL, FINE = "failed", "doubtful", "fine"
+ENHANCEMENT = "t1-virtual-enhance"
 LEVELS = (FAILED, DOUBTFUL, FINE)
 TISSUES = ("gm", "wm", "csf")
 
@@ -51,7 +52,7 @@ def build_content(
         **{name: tables.rows[name] for name in _TABLES_OF_TESTS},
         **tables.printed,
         "families": describe_families(tables.rows["tests"]),
-        **{name: define(tables.rows[name]) for name in ("similarity", "contrast")},
+        **{name: define(tables.rows[name], pipeline) for name in ("similarity", "contrast")},
         "selection": sorted(tables.rows["selection"], key=lambda row: not _is_doubtful(row)),
         "failures": tables.rows["failures"],
         "provenance": tables.provenance,
@@ -260,24 +261,28 @@ def describe_numbers(rows: list[Row]) -> list[dict[str, Any]]:
         described.append(
             {
                 "column": column, "image": "", **dict(zip(told_apart, kinds, strict=True)),
-                "n": len(values), "median": median, "quartile_1": low, "quartile_3": high,
+                "n_visits": len(values), "median": median, "quartile_1": low, "quartile_3": high,
             }
         )  # fmt: skip
     order = list(dict.fromkeys(column for column, *_ in groups))
     return sorted(described, key=lambda row: order.index(row["column"]))
 
 
-def define(rows: list[Row]) -> list[dict[str, Any]]:
-    """Describe the numbers of a table, each with what it is: without, a number says nothing."""
+def define(rows: list[Row], pipeline: str) -> list[dict[str, Any]]:
+    """Describe the numbers of a table, each with what it is: without, a number says nothing.
+
+    Parameters
+    ----------
+    pipeline : whose table it is: both measure the change of a brain, each by thresholds of its own.
+    """
     described = describe_numbers(rows)
     if not described:
         return []
     from clinica_gado.evaluation import contrast_index, similarity
     from clinica_gado.validation import enhanced_lesions, enhancement
 
-    words: dict[str, str] = {}
-    for module in (contrast_index, similarity, enhancement):
-        words |= module.DEFINITIONS
+    of_change = enhancement if pipeline == ENHANCEMENT else contrast_index
+    words = {**similarity.DEFINITIONS, **of_change.DEFINITIONS}
     words |= enhanced_lesions.definitions_for(row.get(enhanced_lesions.HEALTHY) for row in rows)
     return [{**row, "definition": _definition(row["column"], words)} for row in described]
 

@@ -99,7 +99,7 @@ def extrapolate(means: pd.DataFrame) -> pd.DataFrame:
 def _extrapolate(means: pd.DataFrame, name: str) -> dict[str, Any]:
     sign = 1.0 if SCORES[name].lower_is_better else -1.0
     n, values = means["subjects"], means[f"{name}_mean"]
-    law = fit_power_law(list(n), list(sign * values))
+    law = fit_power_law(list(n), list(sign * values), sign * SCORES[name].best)
     largest = float(n.max())
     low, high = sorted((sign * law.ci_low, sign * law.ci_high))
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,12 +49,15 @@ class PowerLaw:
         return self.asymptote, self.scale, self.exponent
 
 
-def fit_power_law(n_cases: Sequence[float], errors: Sequence[float]) -> PowerLaw:
+def fit_power_law(
+    n_cases: Sequence[float], errors: Sequence[float], least: float = -np.inf
+) -> PowerLaw:
     """Fit a power law by least squares; where that cannot be done, say why.
 
     Parameters
     ----------
     n_cases, errors : one a network; errors are lower where a network is better.
+    least : the lowest that an error can be; the interval stops there.
     """
     n, error = (np.asarray(values, dtype=np.float64) for values in (n_cases, errors))
     known = np.isfinite(error)
@@ -81,7 +84,11 @@ def fit_power_law(n_cases: Sequence[float], errors: Sequence[float]) -> PowerLaw
         return PowerLaw(note=f"the fit did not end: {error_of_fit}")
     if found[2] < 1.1 * low:
         return PowerLaw(note="no sign of saturation: the asymptote cannot be told from these sizes")
-    return _with_interval(found, covariance, len(n))
+    if found[0] < least:
+        return PowerLaw(note="the law falls below what the score can be: the sizes are too few")
+    # Networks of one size learn from the same cases: they are no more than one of it.
+    law = _with_interval(found, covariance, n_sizes)
+    return replace(law, ci_low=float(np.maximum(law.ci_low, least)))
 
 
 def _law(n: Array, asymptote: float, scale: float, exponent: float) -> Array:
@@ -100,11 +107,11 @@ def _start(n: Array, error: Array) -> tuple[float, float, float] | None:
     return None if best is None else best[1]
 
 
-def _with_interval(found: Array, covariance: Array, n_points: int) -> PowerLaw:
+def _with_interval(found: Array, covariance: Array, n_sizes: int) -> PowerLaw:
     asymptote, scale, exponent = (float(value) for value in found)
-    freedom, spread = n_points - N_PARAMETERS, float(np.sqrt(covariance[0, 0]))
+    freedom, spread = n_sizes - N_PARAMETERS, float(np.sqrt(covariance[0, 0]))
     if freedom < 1 or not np.isfinite(spread):
-        note = f"{n_points} networks leave no freedom for an interval"
+        note = f"{n_sizes} sizes of training set leave no freedom for an interval"
         return PowerLaw(asymptote, scale, exponent, note=note)
     reach = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * spread
     return PowerLaw(asymptote, scale, exponent, asymptote - reach, asymptote + reach)

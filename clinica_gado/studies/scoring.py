@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clinica_gado.evaluation.papers import DEFINITIONS as PAPERS
-from clinica_gado.evaluation.papers import p2_metrics, psnr_db
+from clinica_gado.evaluation.papers import P2_TUMOUR_SCALE, p2_metrics, psnr_db
 from clinica_gado.evaluation.similarity import (
     AS_IS,
     IN_MASK_DEFINITIONS,
@@ -43,12 +44,13 @@ LABELLED = (
 
 
 class Score(NamedTuple):
-    """A number of a case: its heading, decimals, definition, and which way is better."""
+    """A number of a case: its heading, decimals, definition, which way is better, and the best."""
 
     heading: str
     digits: int
     definition: str
     lower_is_better: bool = True
+    best: float = 0.0
 
     def badness(self, value: float) -> float:
         """Return a number that is lower for what is better; infinity where there is none."""
@@ -65,9 +67,9 @@ SCORES = {
         1,
         f"mean squared error over the enhancing region, times 1e4: {REGION}",
     ),
-    "psnr_db": Score("PSNR (dB)", 2, PAPERS["p2_psnr_db"], lower_is_better=False),
+    "psnr_db": Score("PSNR (dB)", 2, PAPERS["p2_psnr_db"], lower_is_better=False, best=math.inf),
     "ssim_percent": Score(
-        "SSIM (%)", 2, f"{IN_MASK_DEFINITIONS['ssim']}, in %", lower_is_better=False
+        "SSIM (%)", 2, f"{IN_MASK_DEFINITIONS['ssim']}, in %", lower_is_better=False, best=100.0
     ),
     "mae": Score("MAE", 4, IN_MASK_DEFINITIONS["mae"]),
     "lesion_psnr_db": Score(
@@ -75,9 +77,14 @@ SCORES = {
         2,
         f"{TUMOUR['p3_tumour_psnr_db']}: {LABELLED}",
         lower_is_better=False,
+        best=math.inf,
     ),
     "enhancing_psnr_db": Score(
-        "Enhancing PSNR (dB)", 2, f"PSNR over the enhancing region: {REGION}", lower_is_better=False
+        "Enhancing PSNR (dB)",
+        2,
+        f"PSNR over the enhancing region: {REGION}",
+        lower_is_better=False,
+        best=math.inf,
     ),
 }
 """Of a case, all on one scale; see `AS_IS`."""
@@ -124,13 +131,13 @@ def score_cases(make: Maker, files: Iterable[Path]) -> pd.DataFrame:
 
 
 def score_image(image: Image, trial: Trial) -> dict[str, float]:
-    """Return `SCORES` of an image, (X, Y, Z); NaN in a region without a voxel."""
+    """Return `SCORES` of an image, (X, Y, Z); NaN in a region without a voxel or signal."""
     brain = trial.mask
     yardstick = Yardstick(trial.wanted, brain)
     scaled = yardstick.scale(image)
     enhancing = enhancing_region(trial)
     found = p2_metrics(scaled, yardstick.scaled, brain, enhancing)
-    inside = found["p2_tumour_l2_e4"] / 1e4
+    inside = found["p2_tumour_l2_e4"] / P2_TUMOUR_SCALE
     lesion = np.zeros_like(brain) if trial.lesion is None else brain & trial.lesion
     tumour = tumour_metrics(image, trial.wanted, brain, lesion)
     return {
@@ -141,7 +148,7 @@ def score_image(image: Image, trial: Trial) -> dict[str, float]:
         "ssim_percent": 100 * gaussian_ssim(scaled, yardstick.scaled, brain),
         "mae": float(np.abs(scaled[brain].astype(np.float64) - yardstick.scaled[brain]).mean()),
         "lesion_psnr_db": tumour["p3_tumour_psnr_db"],
-        "enhancing_psnr_db": float("nan") if np.isnan(inside) else psnr_db(inside),
+        "enhancing_psnr_db": psnr_db(inside),
     }
 
 

@@ -126,8 +126,8 @@ class Keeper:
         return float(getattr(compare(predicted, trial.wanted, trial.mask), self.metric))
 
     def _is_better(self, score: float, best: float) -> bool:
-        if math.isnan(score):
-            return False
+        if math.isnan(score) or math.isnan(best):
+            return math.isnan(best) and not math.isnan(score)
         return score < best if self.metric in LOWER_IS_BETTER else score > best
 
     def _report(self, score: float, cases: Mapping[str, float]) -> dict[str, Any]:

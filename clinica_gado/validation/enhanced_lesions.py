@@ -25,7 +25,7 @@ from clinica_gado.evaluation.tumour import tumour_metrics
 from clinica_gado.files import sha256_of
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.linear import read_itk_affine
-from clinica_gado.roles import CE, T1W
+from clinica_gado.roles import CE, SYNTHETIC, T1W
 from clinica_gado.segmentation.atlas import load_tissue_priors
 from clinica_gado.virtual_enhancement import paths_of
 from clinica_gado.words import counted
@@ -51,7 +51,8 @@ HEALTHY_DEFINITIONS = {
 }
 _AGAINST_HEALTHY = ("cnr", "lbr", "pre_contrast_factor")
 DEFINITIONS = {
-    "enhancing_lesion_cm3": "volume of the lesions that enhance, in the brain, in cm³",
+    "enhancing_lesion_cm3": "volume of the lesions that enhance, in the brain, in cm³ of the "
+    "template's grid, where heads have the size of the template; by axes one voxel thick",
     **OF_CONTRAST,
     **OF_TUMOUR,
 }
@@ -176,6 +177,17 @@ def _axes_by_visit(table: Path, changed_ns: int) -> dict[Visit, list[Lesion]]:
     return found
 
 
+def seen_in(
+    images: Mapping[str, NDArray[np.float32]], brain: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the voxels of the brain that every acquired image shows, (X, Y, Z).
+
+    The synthetic image is judged in them and has no say: what it lacks would not count.
+    """
+    acquired = [image > 0 for role, image in images.items() if role != SYNTHETIC]
+    return np.logical_and.reduce([brain, *acquired])
+
+
 def measure_lesions(
     images: Mapping[str, NDArray[np.float32]],
     lesions: Lesions,
@@ -194,7 +206,7 @@ def measure_lesions(
     healthy : what lesions are compared with; by default white matter far from any, see
         `healthy_white_matter`.
     """
-    seen = brain & np.logical_and.reduce([image > 0 for image in images.values()])
+    seen = seen_in(images, brain)
     enhancing = seen & lesions.enhancing
     if healthy is None:
         white = seen & (load_tissue_priors().whitematter > WHITE_PRIOR)

@@ -38,6 +38,7 @@ from clinica_gado.validation.enhanced_lesions import (
     measure_lesions,
     read_healthy,
     read_lesions,
+    seen_in,
 )
 from clinica_gado.validation.measures import DIGITS
 from clinica_gado.validation.settings import ValidationSettings
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 
     Images = dict[str, NDArray[np.float32]]
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of the numbers or of the picture; see `measures.VERSION`."""
 IN_CONTRAST = ("p2_tumour_l2_e4", "p2_tumour_l2_e4_matched")
 """Columns of `similarity_row` that are of lesions: `measure_lesions` measures those."""
@@ -254,14 +255,12 @@ def measure_similarity(
 ) -> dict[str, dict[str, float | None]]:
     """Return the likeness of every other image to the real one, in the brain.
 
-    Only voxels that all of them show count, so that the numbers are of the same voxels. Those of
-    lesions (`IN_CONTRAST`) are left out.
+    Only voxels that all acquired images show count, so that the numbers are of the same voxels;
+    what the model set to zero counts as error. Those of lesions (`IN_CONTRAST`) are left out.
     """
     if CE not in images:
         return {}
-    mask = brain.copy()
-    for image in images.values():
-        mask &= image > 0
+    mask = seen_in(images, brain)
     others = [role for role in images if role != CE]
     rows = {role: similarity_row(images[role], images[CE], mask) for role in others}
     return {

@@ -58,6 +58,24 @@ def test_lesions_are_measured_in_every_image(monkeypatch, make_images):
     assert alone == {"enhancing_lesion_cm3": 0}
 
 
+def test_what_the_model_left_empty_counts(monkeypatch, make_images):
+    """A synthetic lesion of which 95 % is missing must not look the better for it."""
+    given, labels = make_images(), np.zeros(SHAPE, bool)
+    labels[8:12, 8:12, 8:12] = True
+    white = np.zeros(SHAPE, np.float32)
+    monkeypatch.setattr(
+        enhanced_lesions, "load_tissue_priors", lambda: TissueMaps(white, white, white)
+    )
+    erased = given[SYNTHETIC].copy()
+    erased[labels & (np.indices(SHAPE)[2] > 8)] = 0
+    whole, hollow = (
+        measure_lesions({**given, SYNTHETIC: image}, Lesions(labels, labels), BRAIN)
+        for image in (given[SYNTHETIC], erased)
+    )
+    assert hollow["enhancing_lesion_cm3"] == whole["enhancing_lesion_cm3"] == 0.064
+    assert hollow["p2_tumour_l2_e4_synthetic"] > 10 * whole["p2_tumour_l2_e4_synthetic"]
+
+
 def test_enhancement_is_that_over_the_t1w_without_contrast_alone(monkeypatch, make_images):
     given, inside = make_images(), np.zeros(SHAPE, bool)
     inside[8:12, 8:12, 8:12] = True

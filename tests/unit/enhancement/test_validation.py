@@ -55,6 +55,13 @@ def test_likeness_is_that_of_both_images_to_the_real_one(make_images):
     assert found[SYNTHETIC]["psnr_db_as_is"] > found[T1W]["psnr_db_as_is"]
 
 
+def test_what_the_model_left_empty_counts_as_error(make_images):
+    given = make_images()
+    whole = measure_similarity(given, BRAIN)[SYNTHETIC]
+    given[SYNTHETIC] = np.where(np.indices(SHAPE)[0] > 10, 0, given[SYNTHETIC]).astype(np.float32)
+    assert measure_similarity(given, BRAIN)[SYNTHETIC]["psnr_db_as_is"] < whole["psnr_db_as_is"] - 5
+
+
 def test_likeness_in_lesions_has_one_place_contrast_tsv(make_images, monkeypatch):
     none = np.zeros(SHAPE, np.float32)
     monkeypatch.setattr(
@@ -206,7 +213,7 @@ def test_what_was_amplified_stands_beside_what_was_synthesised(
     write_report(settings.caps, PIPELINE)
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     brightened = [row for row in content["contrast"] if row["column"] == "brightened_percent"]
-    assert [(row["desc"], row["n"]) for row in brightened] == [("Amplified", 1), ("SynthCE", 1)]
+    assert [(row["desc"], row["n_visits"]) for row in brightened] == [("Amplified", 1), ("SynthCE", 1)]
     (visit,) = content["visits"]
     assert None not in visit["columns"][-2:]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -87,6 +88,22 @@ def test_the_slice_where_it_is_longest_counts() -> None:
     (found,) = lesions_of_mask(mask, MILLIMETRES)
     assert found.centre[2] == 2
     assert found.long_mm > 13
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "ASR", "PIR", "LSP"])
+def test_slices_are_axial_however_the_image_is_stored(codes) -> None:
+    """An ellipsoid of 9 x 9 x 21 mm, longest from head to foot, is 9 mm wide in any axial slice."""
+    grid = np.indices((31, 31, 31)) - 15
+    half = np.array([4.5, 4.5, 10.5]).reshape(3, 1, 1, 1)
+    inside = (((grid / half) ** 2).sum(axis=0) <= 1).astype(np.uint8)
+    image = nib.Nifti1Image(inside, np.eye(4))
+    turn = nib.orientations.ornt_transform(
+        nib.io_orientation(np.eye(4)), nib.orientations.axcodes2ornt(codes)
+    )
+    stored = image.as_reoriented(turn)
+    (found,) = lesions_of_mask(np.asarray(stored.dataobj) > 0, stored.affine)
+    assert found.long_mm == pytest.approx(9, abs=1)
+    assert np.ptp(found.long[:, 2]) == 0
 
 
 def test_parts_that_do_not_touch_are_lesions_of_their_own_and_small_ones_can_be_left_out() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clinica_gado.errors import InputImageError
-from clinica_gado.evaluation.lesion_contrast import healthy_white_matter, lesion_contrast
+from clinica_gado.evaluation.lesion_contrast import (
+    DEFINITIONS,
+    healthy_white_matter,
+    lesion_contrast,
+)
 from clinica_gado.evaluation.papers import psnr_db
 from clinica_gado.evaluation.tumour import tumour_metrics
 
@@ -45,9 +48,10 @@ def test_without_an_image_before_there_is_no_enhancement() -> None:
         (np.zeros_like(IMAGE), LESION, ~LESION),
     ],
 )
-def test_what_has_no_contrast_is_refused(image, lesion, brain) -> None:
-    with pytest.raises(InputImageError):
-        lesion_contrast(image, lesion, brain)
+def test_what_cannot_be_told_is_nan(image, lesion, brain) -> None:
+    found = lesion_contrast(image, lesion, brain, BEFORE)
+    assert set(found) == set(DEFINITIONS)
+    assert np.isnan(list(found.values())).all()
 
 
 def test_healthy_white_matter_is_more_than_10_mm_from_any_lesion() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
 from clinica_gado.caps import removal_paths
-from clinica_gado.errors import RegistrationError
+from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.evaluation import lesions
-from clinica_gado.evaluation.lesions import LesionSource, find_lesions, move_labels
+from clinica_gado.evaluation.lesions import LesionSource, find_lesions, move_labels, read_label_map
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.t1_linear import save_affine
 
@@ -59,6 +59,22 @@ def test_labels_move_with_their_image(labels):
     assert (moved == 4).sum() == pytest.approx(8**3, rel=0.01)
     middle = [float(np.mean(axis)) for axis in np.nonzero(moved == 4)]
     assert middle == pytest.approx([79, 99, 89], abs=0.51)
+
+
+def test_labels_stored_with_a_slope_are_themselves(tmp_path):
+    values = np.tile(np.arange(5.0), (6, 6, 2))
+    for kind in (np.uint8, np.int16):
+        image = nib.Nifti1Image(values, np.eye(4))
+        image.set_data_dtype(kind)
+        nib.save(image, tmp_path / "labels.nii.gz")
+        assert (np.asarray(nib.load(tmp_path / "labels.nii.gz").dataobj) != values).any()
+        np.testing.assert_array_equal(read_label_map(tmp_path / "labels.nii.gz")[0], values)
+
+
+def test_what_is_no_label_map_is_refused(tmp_path):
+    nib.save(nib.Nifti1Image(np.full((4, 4, 4), 1.5), np.eye(4)), tmp_path / "t1w.nii.gz")
+    with pytest.raises(InputImageError, match="not whole"):
+        read_label_map(tmp_path / "t1w.nii.gz")
 
 
 def test_the_affine_of_the_pipeline_is_taken_and_the_result_kept(

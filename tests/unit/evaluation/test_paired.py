@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clinica_gado.evaluation.card import COLUMNS, write_metrics
@@ -14,6 +15,7 @@ from clinica_gado.evaluation.paired import (
     identity,
     tissue_differences,
 )
+from clinica_gado.evaluation.results import Results
 from clinica_gado.evaluation.tissue_cache import TissueCache
 from clinica_gado.models.bundle import load_card, save_bundle
 from clinica_gado.models.card import GRIDS, Card, CardInput, Grid
@@ -68,6 +70,14 @@ def test_volumes_of_all_images_are_compared_with_the_real_one(cases, tmp_path, s
             assert row[f"{tissue}_difference_cm3"] == pytest.approx(abs(signed))
 
 
+def test_the_tests_of_all_images_are_one_family(cases, tmp_path, segmenter):
+    makers = {IDENTITY: identity, "perfect": perfect, "another": perfect}
+    found = evaluate_pairs(cases, makers, TissueCache(tmp_path, segmenter))
+    tests = Results(found.cases, pd.DataFrame(), found.volumes, METRICS, {}, {}).tests
+    assert set(tests["image"]) == {"perfect", "another"}
+    assert set(tests["m"]) == {2 * 3}
+
+
 def test_the_identity_is_compared_as_itself(cases, tmp_path, segmenter):
     found = evaluate_pairs(cases, {IDENTITY: identity}, TissueCache(tmp_path, segmenter))
     differences = tissue_differences(found.volumes, IDENTITY)
@@ -110,6 +120,15 @@ def test_numbers_go_into_the_card_beside_doing_nothing(cases, tmp_path):
     assert set(metrics["ssim_as_is"]["cases"]) == {f"sub-0{n}_ses-M000" for n in (1, 2, 3)}
     assert metrics["ssim_as_is"]["definition"] == METRICS["ssim_as_is"].definition
     assert np.isfinite(metrics["psnr_db_matched"]["value"])
+    failed = (table["image"] == "tiny") & (table["participant_id"] == "sub-02")
+    kept = table["participant_id"] != "sub-02"
+    write_metrics(
+        tmp_path / "tiny", table.assign(ssim_as_is=table["ssim_as_is"].mask(failed)), "tiny", "x"
+    )
+    likeness = next(m for m in load_card(tmp_path / "tiny").metrics if m["name"] == "ssim_as_is")
+    both = table[kept].groupby("image")["ssim_as_is"].mean()
+    assert likeness["doing_nothing"] == pytest.approx(both[IDENTITY], abs=1e-4)
+    assert likeness["value"] == pytest.approx(both["tiny"], abs=1e-4)
     tissue = dict.fromkeys(TISSUE_METRICS, 5.0)
     write_metrics(tmp_path / "tiny", table.assign(**tissue), "tiny", "the same", "spm12")
     volume = next(m for m in load_card(tmp_path / "tiny").metrics if m["name"] == "gm_bias_cm3")

@@ -18,6 +18,7 @@ from clinica_gado.evaluation.enhancement import (
     measure_enhancement,
     tissue_contrast,
 )
+from clinica_gado.evaluation.papers import psnr_db
 from clinica_gado.evaluation.similarity import (
     DEFINITIONS,
     compare,
@@ -128,6 +129,13 @@ def test_no_signal_or_no_mask_gives_nan_not_an_error(caplog):
     assert np.isnan(list(similarity_row(image * 0, reference, mask).values())).all()
     assert np.isnan(list(similarity_row(image, reference, mask & False).values())).all()
     assert "no signal" in caplog.text
+
+
+def test_a_blank_image_is_no_perfect_one():
+    image, reference, mask = images()
+    assert np.isnan(compare(image * 0, reference, mask)).all()
+    assert np.isnan(psnr_db(float("nan")))
+    assert psnr_db(0.0) == np.inf
 
 
 def test_enhancement_left_is_one_for_the_input_and_zero_for_the_target():

@@ -13,7 +13,7 @@ from clinica_gado.evaluation.paired_measures import COLUMNS as PAIRED_TESTS
 from clinica_gado.evaluation.paired_measures import FAMILIES
 from clinica_gado.evaluation.similarity import DEFINITIONS
 from clinica_gado.evaluation.statistics import columns_of_tests
-from clinica_gado.report.content import TISSUES, presentation
+from clinica_gado.report.content import TISSUES, define, presentation
 from clinica_gado.report.html import SCRIPTS, asset
 from clinica_gado.report.planes import CHANGE, UNCERTAINTY
 from clinica_gado.report.tables import TABLES
@@ -38,6 +38,14 @@ def test_every_section_has_its_words_and_its_body(page: dict[str, Any]) -> None:
 
 def test_the_report_of_the_removal_shows_every_section() -> None:
     assert len(PAGE["sections"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "percent"), [("t1-gado-removal", "10 %"), ("t1-virtual-enhance", "20 %")]
+)
+def test_a_number_is_defined_by_the_pipeline_that_measured_it(pipeline: str, percent: str) -> None:
+    (row,) = define([{"darkened_percent": 1.0}], pipeline)
+    assert f"more than {percent} of its median" in row["definition"]
 
 
 @each_page

@@ -37,10 +37,11 @@ def test_the_interval_holds_the_asymptote_of_noisy_errors():
         ([10, 20, 30], [3.0, 2.0, math.nan], "2 sizes"),
         ([10, 20, 30, 40], [1.0, 2.0, 3.0, 4.0], "does not fall"),
         ([10, 20, 40, 80], [9.0, 8.0, 7.0, 6.0], "no sign of saturation"),
+        ([2, 4, 6, 8], [500.0, 440, 408, 386], "falls below what the score can be"),
     ],
 )
 def test_what_has_no_asymptote_is_said_in_words(sizes, errors, reason):
-    law = fit_power_law(sizes, errors)
+    law = fit_power_law(sizes, errors, least=0.0)
     assert reason in law.note
     assert math.isnan(law.asymptote)
 
@@ -49,4 +50,16 @@ def test_three_networks_have_a_law_and_no_interval():
     law = fit_power_law([10, 20, 40], [3.0, 2.0, 1.5])
     assert law.asymptote == pytest.approx(1.0, abs=1e-3)
     assert math.isnan(law.ci_low)
-    assert law.note == "3 networks leave no freedom for an interval"
+    assert law.note == "3 sizes of training set leave no freedom for an interval"
+
+
+def test_networks_of_one_size_give_no_freedom():
+    law = fit_power_law([1, 2, 2, 3], [500.0, 350, 350, 300])
+    assert math.isnan(law.ci_low)
+    assert "3 sizes" in law.note
+
+
+def test_the_interval_stops_at_the_least_there_can_be():
+    errors = 5.0 + 400.0 / SIZES + np.array([0.4, -0.9, 0.9, 0.2, -0.2])
+    law = fit_power_law(SIZES, errors, least=0.0)
+    assert fit_power_law(SIZES, errors).ci_low < 0 == law.ci_low < law.asymptote

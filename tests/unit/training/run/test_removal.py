@@ -48,6 +48,15 @@ def test_the_best_weights_by_validation_are_kept_not_the_last(request_of, tmp_pa
     assert load_bundle(bundle.folder / "training" / "latest").sha256 != bundle.sha256
 
 
+def test_a_score_that_is_no_number_is_worse_than_any(request_of, tmp_path, monkeypatch):
+    scores = iter([float("nan"), 2.0])
+    monkeypatch.setattr(
+        run.Keeper, "score", lambda keeper, _: dict.fromkeys(map(str, keeper.files), next(scores))
+    )
+    bundle = train_bundle(request_of(validation_tsv=validate_first(tmp_path)))
+    assert bundle.card.training_data["validation"]["value"] == 2.0
+
+
 def test_a_run_that_is_complete_is_not_touched_again(request_of):
     first = train_bundle(request_of())
     again = train_bundle(request_of())
