@@ -36,6 +36,8 @@ def treat(job: Job, settings: VisitSettings, steps: Sequence[str] = STEPS) -> Ou
     seconds, what = job.source.read_text(encoding="utf-8").split()
     note(job, settings, "begin")
     time.sleep(float(seconds))
+    if what == "raise":
+        raise ValueError("by the stand-in")
     outcome = attempt(job, lambda: befall(job, settings, what))
     if outcome.status != FAILED and VALIDATE in steps:
         outcome = attempt(job, lambda: write(job, settings))

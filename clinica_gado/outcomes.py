@@ -126,6 +126,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= MAX_CHARACTERS else f"{text[:12]}…"
 
 
+def is_unvalidated(flags: Iterable[str]) -> bool:
+    """Tell whether a visit's doubts say that its validation failed."""
+    return any(flag.startswith(NOT_VALIDATED) for flag in flags)
+
+
 def with_validation(outcome: Outcome, validated: Outcome | None) -> Outcome:
     """Add to the end of a visit what its validation found: what fails there is a doubt."""
     if validated is None:

@@ -56,7 +56,11 @@ def _visit_options(command: click.Command) -> click.Command:
 @click.option("--shard", metavar="I/N", help="Treat this share of the visits; runs side by side.")
 @click.option("--limit", type=click.IntRange(min=1), help="Treat at most so many visits now.")
 @click.option("--since", type=click.DateTime(), help="Treat visits whose T1w is not older.")
-@click.option("--retry-failed", is_flag=True, help="Treat visits that failed before, too.")
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Also treat visits that failed before, or whose validation failed.",
+)
 @click.option(
     "--timeout", type=click.FloatRange(min=0.1), default=180.0, help="Minutes a visit may take."
 )

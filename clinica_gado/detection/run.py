@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from clinica_gado.bids import Contrast, Evidence, Job, Source, list_visits
+from clinica_gado.bids import Contrast, Evidence, Job, Source, Visit, list_visits
 from clinica_gado.bids.assessment import AssessedImage, Assessor
 from clinica_gado.bids.contrast_table import ContrastTable, read_contrast_table
 from clinica_gado.bids.images import BidsImage, DatasetReader
@@ -110,7 +110,7 @@ def detect(request: DetectionRequest) -> int:
     except BaseException:
         table.save()  # what an earlier run saw and this one has not come to yet is not lost
         raise
-    _write(request.output, table.rows)
+    _write(request.output, [*table.rows, *_rows_of_others(request, listing, earlier)])
     # What is no T1w of a visit cannot be in a table that `--contrast-tsv` reads.
     beside = request.output.with_name(f"{request.output.stem}_failures.tsv")
     failed = write_failures(beside, [], problems) + sum(bool(row["failure"]) for row in table.rows)
@@ -118,6 +118,17 @@ def detect(request: DetectionRequest) -> int:
     counts = (request.output, len(candidates), review, failed)
     logger.info("%s: %d T1w, %d to review, %d failed.", *counts)
     return failed
+
+
+def _rows_of_others(
+    request: DetectionRequest, listing: VisitListing, earlier: Mapping[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the rows of an earlier run whose visits were not asked for now."""
+    if request.visits_tsv is None and request.shard is None:
+        return []
+    asked = {folder.visit for folder in listing.folders}
+    rows = earlier.values()
+    return [row for row in rows if Visit(row["participant_id"], row["session_id"]) not in asked]
 
 
 class _Table:

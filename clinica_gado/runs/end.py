@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clinica.utils.exceptions import ClinicaException
 
@@ -16,7 +16,6 @@ from clinica_gado.console import show_messages
 from clinica_gado.files import write_json
 from clinica_gado.outcomes import ALREADY_DONE, DONE, Outcome, write_failures, write_images
 from clinica_gado.provenance import generated_by
-from clinica_gado.runs.options import RunOptions
 from clinica_gado.settings import SynthesisSettings
 
 if TYPE_CHECKING:
@@ -29,16 +28,25 @@ ALL_DONE, SOME_FAILED, NOTHING_STARTED = 0, 1, 2
 
 
 def write_provenance(
-    folder: Path, settings: SynthesisSettings, options: RunOptions, bundle: Bundle, started: str
+    folder: Path,
+    settings: SynthesisSettings,
+    options: Mapping[str, Any],
+    bundle: Bundle,
+    started: str,
 ) -> None:
-    """Write what decided a run: model, settings, checksums of the user's tables, versions."""
+    """Write what decided a run: model, settings, checksums of the user's tables, versions.
+
+    Parameters
+    ----------
+    options : `RunOptions.describe` when the run began; the user's tables may have changed since.
+    """
     content = {
         "Pipeline": settings.pipeline,
         "Started": started,
         "Ended": now(),
         "Model": {"Id": bundle.card.id, "Sha256": bundle.sha256},
         "Settings": settings.describe(),
-        **options.describe(),
+        **options,
         "GeneratedBy": generated_by(),
     }
     write_json(folder / "provenance.json", content)

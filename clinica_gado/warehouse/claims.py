@@ -2,8 +2,8 @@
 
 A claim is a file that only one process can create (`O_EXCL`, which holds on NFS too). Its owner
 renews its date; one that nobody renewed for a lease, or whose owner died on this machine, is free.
-A claim that exists is replaced or removed only under its guard, itself a claim: of many that find
-it free one takes it over, and at no moment is the file missing for others to create.
+A claim that is or may be free is replaced or removed only under its guard, itself a claim: of many
+that find it free one takes it over, and at no moment is the file missing for others to create.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from clinica_gado.files import write_json
 LEASE_S = 180.0
 HEARTBEAT_S = 15.0
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_SAME_START_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Owner:
     Attributes
     ----------
     run : the run of `harmonize` that it belongs to.
-    host, pid, born : the process; `born` tells it from a later one of the same number.
+    host, pid, born : the process; `born`, in seconds since the machine was started, tells it from
+        a later one of the same number, even when the clock was set meanwhile.
     attempt : 1, and one more whenever a claim of the same run is taken from a dead owner.
     token : tells this claim from every other.
     """
@@ -55,18 +58,34 @@ class Owner:
         if self.host != this_host():
             return False
         try:
-            return psutil.Process(self.pid).create_time() != self.born
+            return abs(_born(psutil.Process(self.pid)) - self.born) > _SAME_START_S
         except psutil.NoSuchProcess:
-            return True
+            return not _is_hidden(self.pid)
         except psutil.Error:
             return False
 
 
+def _born(process: psutil.Process) -> float:
+    return float(process.create_time() - psutil.boot_time())
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether a process is another user's, and there although /proc does not show it."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @lru_cache(maxsize=1)
 def this_host() -> str:
-    """Return a name for what numbers processes: the machine, or a container on it."""
+    """Return a name for what numbers processes: the machine since its start, or a container."""
     namespace = _PID_NAMESPACE.stat().st_ino if _PID_NAMESPACE.exists() else ""
-    return f"{platform.node()}:{namespace}"
+    boot = _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
+    return f"{platform.node()}:{namespace}:{boot}"
 
 
 class Claim:
@@ -75,6 +94,11 @@ class Claim:
     def __init__(self, path: Path, owner: Owner) -> None:
         self._path = path
         self.owner = owner
+        self._renewed = time.time()
+
+    def is_ours(self) -> bool:
+        """Tell whether it is still this process's: after a long silence another may have it."""
+        return _read_owner(self._path) == self.owner
 
     @contextmanager
     def held(self) -> Iterator[Owner]:
@@ -92,13 +116,24 @@ class Claim:
     def _renew(self, ended: threading.Event) -> None:
         while not ended.wait(HEARTBEAT_S):
             with suppress(OSError):  # the next beat may reach the server again
-                os.utime(self._path)
+                if self.is_ours():
+                    os.utime(self._path)
+                    self._renewed = time.time()
 
     def _release(self) -> None:
-        # After a long silence another process may have taken it: that one is not ours to remove.
-        with suppress(OSError, OutputError), _guarding(self._path, self.owner.run) as alone:
-            if alone and _read_owner(self._path) == self.owner:
-                self._path.unlink()
+        with suppress(OSError, OutputError):
+            # One that was renewed just now is free to nobody. It needs no guard, which a full
+            # disk would not hold, and which another that looks at the claim may have.
+            if 0 <= time.time() - self._renewed < LEASE_S / 2:
+                self._remove()
+                return
+            with _guarding(self._path, self.owner.run) as alone:
+                if alone:
+                    self._remove()
+
+    def _remove(self) -> None:
+        if self.is_ours():
+            self._path.unlink()
 
 
 def take_claim(folder: Path, name: str, run: str, lease_s: float = LEASE_S) -> Claim | None:
@@ -172,16 +207,18 @@ def _guarding(path: Path, run: str, lease_s: float = LEASE_S) -> Iterator[bool]:
 
 
 def _this_process(run: str, attempt: int = 1) -> Owner:
-    born = psutil.Process().create_time()
+    born = _born(psutil.Process())
     return Owner(run, this_host(), os.getpid(), born, attempt, uuid.uuid4().hex)
 
 
 def _create(path: Path, owner: Owner) -> Owner | None:
     try:
-        with path.open("x", encoding="utf-8") as stream:
-            json.dump(asdict(owner), stream)
+        stream = path.open("x", encoding="utf-8")
     except FileExistsError:
         return None
+    try:
+        with stream:
+            json.dump(asdict(owner), stream)
     except OSError:
         # A disk that is full at this very moment must not leave a claim of nobody.
         with suppress(OSError):

@@ -31,6 +31,7 @@ from clinica_gado.warehouse.task import (
     claims_folder,
 )
 from clinica_gado.warehouse.visit import STEPS
+from clinica_gado.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Driver:
     _waiting: deque[Job] = field(default_factory=deque)
     _later: list[tuple[float, int, Job, int]] = field(default_factory=list)
     _running: dict[Visit, tuple[Job, int]] = field(default_factory=dict)
+    _taken: set[Visit] = field(default_factory=set)
     _lost: dict[Visit, int] = field(default_factory=dict)
     _lost_in_a_row: int = 0
     _stopping: bool = False
@@ -121,7 +123,8 @@ class Driver:
 
     def _submit(self, job: Job, step: int) -> None:
         self._running[job.visit] = (job, step)
-        self.engine.submit(Task(job, self.order, self._steps[step]))
+        was_taken = job.visit in self._taken
+        self.engine.submit(Task(job, self.order, self._steps[step], was_taken))
 
     def _take(self, result: Result) -> None:
         job, step = self._running.pop(result.visit)
@@ -137,6 +140,7 @@ class Driver:
         elif result.state == GOES_ON:
             self._submit(job, step + 1)
         elif result.state == TAKEN:
+            self._taken.add(job.visit)
             self._put_off(job, step)
 
     def _take_lost(self, job: Job, step: int, result: Result) -> None:
@@ -182,10 +186,11 @@ class Driver:
         for visit in self.engine.withdraw(idle):
             del self._running[visit]
         logger.warning(
-            "%s %d visits that run are finished first; interrupt again to end them too.",
-            *(self.problem or "Interrupted:", len(self._running)),
+            "%s Finishing %s that ran; press Ctrl-C again to stop at once.",
+            *(self.problem or "Interrupted.", counted(len(self._running), "visit")),
         )
 
     def _stop_now(self) -> None:
-        logger.warning("Stopped; %d visits that ran are left for the next run.", len(self._running))
+        left = counted(len(self._running), "visit")
+        logger.warning("Stopped; %s that ran will be treated by the next run.", left)
         self.engine.stop(self.order.run)

@@ -18,7 +18,7 @@ from clinica_gado.bids import Job, Selection, Visit, parse_filter, select
 from clinica_gado.caps import dataset_name
 from clinica_gado.errors import GadoError
 from clinica_gado.gado_removal import PIPELINE, RemovalSettings
-from clinica_gado.outcomes import DONE, FAILED
+from clinica_gado.outcomes import DONE, FAILED, is_unvalidated
 from clinica_gado.predictors import find_model, predictor_of
 from clinica_gado.runs.end import (
     ALL_DONE,
@@ -60,7 +60,7 @@ class Plan:
     Attributes
     ----------
     shard : a share of the visits; None for all.
-    retry_failed : treat visits that failed before, too.
+    retry_failed : treat visits that failed before, or whose validation did, too.
     limit : treat at most so many.
     since : treat those whose T1w is of that date or later.
     log_json : file for events as JSON lines.
@@ -102,7 +102,7 @@ def harmonize(settings: RemovalSettings, options: RemovalRunOptions, plan: Plan)
     ClinicaException
         Nothing could start: one line that says why.
     """
-    started = now()
+    started, described = now(), options.describe()
     # Absolute: the processes that treat the visits have other current folders.
     settings = replace(settings, bids=settings.bids.resolve(), caps=settings.caps.resolve())
     check_start(settings, options)
@@ -124,7 +124,7 @@ def harmonize(settings: RemovalSettings, options: RemovalRunOptions, plan: Plan)
         state,
         selection,
         covers,
-        lambda: write_provenance(state.folder, settings, options, bundle, started),
+        lambda: write_provenance(state.folder, settings, described, bundle, started),
         options.quality_tsv,
     )
     failed_before = any(record.status == FAILED for record in found.decided)
@@ -168,8 +168,9 @@ def sort_visits(
             continue
         if (
             record is None
+            or settings.removal.overwrite
             or not is_current(record, job, settings)
-            or (record.status == FAILED and plan.retry_failed)
+            or (plan.retry_failed and _has_failed(record))
         ):
             found.waiting.append(job)
         else:
@@ -184,6 +185,11 @@ def sort_visits(
         " (--retry-failed tries them again)" if failed else "",
     )
     return Sorted(treated, found.decided)
+
+
+def _has_failed(record: Record) -> bool:
+    """Tell whether a visit failed, or the validation of its image."""
+    return record.status == FAILED or is_unvalidated(record.outcome.flags)
 
 
 def _is_since(job: Job, since: datetime) -> bool:
@@ -266,7 +272,7 @@ def _write_tables(
                 )
             tables = partial(write_tables, state.caps, state.folder, quality_tsv)
             written = write_results(state.caps, PIPELINE, tables, with_report=done <= REPORT_VISITS)
-    except GadoError as error:
+    except (GadoError, OSError) as error:
         logger.error("%s The tables are as they were before.", error)
         return False
     logger.info("Tables and pictures are in %s", state.folder)

@@ -52,15 +52,22 @@ class Ledger:
     def write(self, records: Iterable[Record]) -> None:
         """Put records in place of those of the same visits.
 
+        A damaged ledger is removed: a few records would pass for the whole, without any CAPS is
+        read.
+
         Raises
         ------
         OutputError
             The file cannot be written.
         """
-        self._write(f"INSERT OR REPLACE {_INSERT}", records)
+        self._write(f"INSERT OR REPLACE {_INSERT}", records, whole=False)
 
-    def write_waiting(self, records: Iterable[Record]) -> None:
-        """Add visits of which nothing is known yet; what is known of a visit stays.
+    def write_new(self, records: Iterable[Record]) -> None:
+        """Add records of visits that are not in it, the first of each; what it has stays.
+
+        Parameters
+        ----------
+        records : all that are known, for a ledger that is damaged and made again.
 
         Raises
         ------
@@ -79,7 +86,9 @@ class Ledger:
         """
         self._write(f"INSERT OR REPLACE {_INSERT}", records, first="DELETE FROM visits")
 
-    def _write(self, statement: str, records: Iterable[Record], first: str = "") -> None:
+    def _write(
+        self, statement: str, records: Iterable[Record], first: str = "", *, whole: bool = True
+    ) -> None:
         rows = list(map(astuple, records))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +99,8 @@ class Ledger:
                     raise  # no room or no permission: the file is as it was
                 logger.warning("%s is damaged (%s) and is made again.", self.path, error)
                 self.path.unlink(missing_ok=True)
-                self._run(statement, rows, first)
+                if whole:
+                    self._run(statement, rows, first)
         except (OSError, sqlite3.Error) as error:
             raise OutputError(f"Cannot write {self.path}: {error}.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from clinica_gado.outcomes import ALREADY_DONE, DONE, FAILED, NOT_VALIDATED, Out
 
 if TYPE_CHECKING:
     from clinica_gado.warehouse.visit import VisitSettings
+
+logger = logging.getLogger(__name__)
 
 WAITING = "waiting"
 RESULT = "*_desc-SynthNCE_res-1x1x1_T1w.json"
@@ -166,6 +169,11 @@ def _folders(parent: Path, prefix: str) -> list[Path]:
         with os.scandir(parent) as entries:
             return sorted(Path(e.path) for e in entries if e.name.startswith(prefix))
     except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        logger.warning(
+            "%s cannot be read (%s): its visits are not counted.", parent, error.strerror
+        )
         return []
 
 

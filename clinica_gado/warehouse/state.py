@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clinica_gado.bids import Problem, Selection, Visit
-from clinica_gado.caps import qc_folder
+from clinica_gado.caps import REMOVAL, qc_folder, visit_folder
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import read_table, write_tsv
 from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.outcomes import FAILED, write_failures, write_images
 from clinica_gado.warehouse.claims import hold, list_claims
 from clinica_gado.warehouse.ledger import Ledger
-from clinica_gado.warehouse.records import WAITING, Record, scan, waiting
+from clinica_gado.warehouse.records import WAITING, Record, read_record, scan, waiting
 from clinica_gado.warehouse.task import claims_folder
 
 if TYPE_CHECKING:
@@ -53,8 +53,18 @@ class State:
             yield locked
 
     def records(self) -> dict[Visit, Record]:
-        """Return what is known of every visit: by the ledger or, without one, by CAPS."""
-        return self.ledger.read() or {record.visit: record for record in scan(self.caps, {})}
+        """Return what is known of every visit: by the ledger or, without one, by CAPS.
+
+        CAPS is asked too of those that wait by the ledger: a run that was killed did not tell it.
+        """
+        known = self.ledger.read()
+        if not known:
+            return {record.visit: record for record in scan(self.caps, {})}
+        for visit, record in known.items():
+            if record.status == WAITING:
+                folder = visit_folder(self.caps, visit) / REMOVAL
+                known[visit] = read_record(folder, visit) or record
+        return known
 
     def begin(self, selection: Selection, covers: Callable[[Visit], bool]) -> dict[Visit, Record]:
         """Put a run's choice of images into the tables and its visits into the ledger.
@@ -70,8 +80,8 @@ class State:
         with self.locked():
             known = self.records()
             merge_selection(self.folder / "selection.tsv", selection.table, covers)
-            self._write(lambda: self.ledger.write_waiting(known.values()))
-            self._write(lambda: self.ledger.write_waiting(map(waiting, selection.jobs)))
+            everything = [*known.values(), *map(waiting, selection.jobs)]
+            self._write(lambda: self.ledger.write_new(everything))
         return known
 
     def keep(self, record: Record) -> None:
@@ -176,7 +186,8 @@ def write_run_tables(
     kept = [
         Problem(Visit(row.participant_id, row.session_id), row.filename, row.reason)
         for row in before.itertuples()
-        if Visit(row.participant_id, row.session_id) not in known
+        # A problem that names no image is of the folder: the visit's image may be treated.
+        if not row.filename or Visit(row.participant_id, row.session_id) not in known
     ]
     outcomes = [record.outcome for record in treated]
     write_images(state.folder / "images.tsv", outcomes)

@@ -7,6 +7,7 @@ appears whole or not at all. It is what Dask runs; the work itself is in a proce
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -14,13 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clinica_gado.bids import Job, Visit
-from clinica_gado.caps import MEGABYTES_PER_VISIT, qc_folder, visit_folder
+from clinica_gado.caps import MEGABYTES_PER_VISIT, qc_folder, removal_paths, visit_folder
 from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers
 from clinica_gado.gado_removal import PIPELINE
-from clinica_gado.outcomes import FAILED, Outcome, failure
+from clinica_gado.outcomes import FAILED, Outcome, failure, is_unvalidated
 from clinica_gado.warehouse.claims import take_claim
-from clinica_gado.warehouse.records import Record, make_record, save_record
+from clinica_gado.warehouse.records import (
+    Record,
+    is_current,
+    make_record,
+    read_record,
+    save_record,
+)
 from clinica_gado.warehouse.visit import STEPS, Treat, VisitSettings, treat
 from clinica_gado.warehouse.visit_process import (
     POOL,
@@ -58,11 +65,17 @@ class Order:
 
 @dataclass(frozen=True)
 class Task:
-    """Some steps of a visit, as a run ordered them."""
+    """Some steps of a visit, as a run ordered them.
+
+    Attributes
+    ----------
+    was_taken : another process had the visit when it was tried before, and may have done it.
+    """
 
     job: Job
     order: Order
     steps: tuple[str, ...] = STEPS
+    was_taken: bool = False
 
     @property
     def is_last(self) -> bool:
@@ -103,8 +116,13 @@ def run_task(task: Task) -> Result:
         if claim is None:
             return Result(visit, TAKEN)
         with claim.held() as owner:
+            if task.was_taken and (record := _ended_by_another(task)):
+                return Result(visit, ENDED, record)
             remove_leftovers(visit_folder(caps, visit) / "t1_gado_removal")
             outcome = _attempt(task, owner.attempt)
+            # While we were suspended or cut off, another process may have taken the visit.
+            if not claim.is_ours():
+                return Result(visit, TAKEN)
             return _conclude(task, outcome, time.monotonic() - begin)
     except StoppedError as error:
         return Result(visit, STOPPED, reason=str(error))
@@ -112,13 +130,30 @@ def run_task(task: Task) -> Result:
         return _unwritable(task, error)
 
 
-def find_problem(caps: Path) -> str:
-    """Return why no visit can be written to CAPS now, or an empty text."""
+def _ended_by_another(task: Task) -> Record | None:
+    """Return what another run that had the visit recorded of it, if that is what is asked for."""
+    settings = task.order.settings
+    if settings.removal.overwrite:
+        return None
+    folder = removal_paths(task.order.caps, task.job.source, task.job.visit).outcome.parent
+    record = read_record(folder, task.job.visit)
+    return record if record is not None and is_current(record, task.job, settings) else None
+
+
+def find_problem(caps: Path, room_bytes: int = 0) -> str:
+    """Return why no visit can be written to CAPS now, or an empty text.
+
+    Parameters
+    ----------
+    room_bytes : to take for a moment, where the system can: a user's quota shows in nothing else.
+    """
     folder = claims_folder(caps)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"room")
+            if room_bytes and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(probe.fileno(), 0, room_bytes)
     except OSError as error:
         return f"Cannot write to {caps}: {error.strerror}."
     free = shutil.disk_usage(caps).free // 2**20
@@ -147,9 +182,9 @@ def _attempt(task: Task, attempt: int) -> Outcome:
 
 
 def _conclude(task: Task, outcome: Outcome, seconds: float) -> Result:
-    if outcome.status == FAILED:
+    if outcome.status == FAILED or is_unvalidated(outcome.flags):
         # A disk that is full is no fault of the visit: it waits until there is room.
-        if problem := find_problem(task.order.caps):
+        if problem := find_problem(task.order.caps, MEGABYTES_PER_VISIT * 2**20):
             return Result(task.job.visit, BLOCKED, reason=problem)
     elif not task.is_last:
         return Result(task.job.visit, GOES_ON, seconds=seconds)
@@ -159,7 +194,7 @@ def _conclude(task: Task, outcome: Outcome, seconds: float) -> Result:
 
 def _unwritable(task: Task, error: GadoError) -> Result:
     """Return that CAPS cannot be written or, if it can, that this visit's own folder cannot."""
-    if problem := find_problem(task.order.caps):
+    if problem := find_problem(task.order.caps, MEGABYTES_PER_VISIT * 2**20):
         return Result(task.job.visit, BLOCKED, reason=problem)
     record = make_record(task.job, task.order.settings, failure(task.job, error))
     return Result(task.job.visit, ENDED, record)

@@ -18,7 +18,7 @@ from clinica_gado.gado_removal import (
     preprocess,
     synthesise,
 )
-from clinica_gado.outcomes import DONE, FAILED, Outcome, attempt, with_validation
+from clinica_gado.outcomes import DONE, FAILED, Outcome, attempt, failure, with_validation
 from clinica_gado.preprocessing.t1_linear import describe_options
 from clinica_gado.validation.settings import ValidationSettings
 
@@ -93,6 +93,9 @@ def _validate(job: Job, settings: ValidationSettings) -> Outcome:
     """Validate one visit: SPM, if it is the engine, starts once for its two or three images."""
     from clinica_gado.validation.visits import flags_of, is_validated, validate_visits
 
-    if is_validated(job, settings):
-        return Outcome(job.visit, job.source.name, DONE, flags=flags_of(job, settings))
-    return next(iter(validate_visits([job], settings)))
+    try:
+        if is_validated(job, settings):
+            return Outcome(job.visit, job.source.name, DONE, flags=flags_of(job, settings))
+        return next(iter(validate_visits([job], settings)))
+    except Exception as error:  # such as no SPM on this worker: the image is there all the same
+        return failure(job, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -55,13 +57,15 @@ class VisitProcess:
     """One process that works through visits; `stop` may be called from another thread."""
 
     def __init__(self, threads: int) -> None:
+        # Of what is ended nothing else would take the temporary files away.
+        self._temporary = TemporaryDirectory(prefix="clinica-gado-", ignore_cleanup_errors=True)
         requests, self._requests = Pipe(duplex=False)
         self._answers, answers = Pipe(duplex=False)
         descriptors = (requests.fileno(), answers.fileno())
         with requests, answers:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "clinica_gado.warehouse.child", *map(str, descriptors)],
-                env=_environment(threads),
+                env={**_environment(threads), "TMPDIR": self._temporary.name},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # of libraries that talk
                 pass_fds=descriptors,
@@ -87,14 +91,16 @@ class VisitProcess:
                         f"it was ended: no result within {limits.timeout_s:g} s; look at the "
                         "image, or give a longer --timeout."
                     )
-            return self._answers.recv()
+            answer = self._answers.recv()
         except (EOFError, OSError) as error:
             if self._stopped:
                 raise StoppedError("it was stopped with the run.") from error
+            self._clean_up()
             raise ProcessDiedError("its process died, perhaps for lack of memory.") from error
         except BaseException:
             self.stop()
             raise
+        return answer
 
     def _check_memory(self, limit_bytes: int) -> None:
         if limit_bytes and (used := _memory_of(self._process.pid)) > limit_bytes:
@@ -111,7 +117,14 @@ class VisitProcess:
                 with suppress(psutil.Error):
                     program.kill()
         self._process.kill()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        """End the programs of a process that is gone, and remove its temporary files."""
+        with suppress(OSError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # it is the first of its session
         self._process.wait()
+        self._temporary.cleanup()
 
 
 def _environment(threads: int) -> dict[str, str]:
@@ -144,7 +157,10 @@ class ProcessPool:
     ) -> Any:
         """Do what `VisitProcess.call` does, for a run that can be stopped by its name."""
         with self._lent(run, limits.threads) as process:
-            return process.call(function, arguments, limits)
+            answer = process.call(function, arguments, limits)
+        if isinstance(answer, VisitEndedError):  # what the function raised; the process lives on
+            raise answer
+        return answer
 
     def stop(self, run: str) -> None:
         """End what is running for a run; nothing more begins for it."""

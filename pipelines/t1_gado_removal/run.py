@@ -75,12 +75,12 @@ def run(settings: RemovalSettings, options: RemovalRunOptions) -> int:
     folder = qc_folder(settings.caps, PIPELINE)
     write_tsv(folder / "selection.tsv", selection.table)
     warn_of_low_space(settings.caps, len(waiting))
-    started = now()
+    started, described = now(), options.describe()
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
     logger.info("%s to treat, %d done before.", counted(len(waiting), "visit"), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
     outcomes = _validate(selection.jobs, outcomes, validation, options)
-    write_provenance(folder, settings, options, bundle, started)
+    write_provenance(folder, settings, described, bundle, started)
     if not selection.jobs:
         logger.warning(
             "No contrast-enhanced T1w was found; %s says why for each T1w.",

@@ -85,11 +85,11 @@ def run(settings: EnhancementSettings, options: EnhancementRunOptions) -> int:
     megabytes = MEGABYTES_PER_VISIT + MEGABYTES_PER_IMAGE * len(request.names)
     warn_of_low_space(settings.caps, len(waiting), megabytes)
     _warn_of_repeats(settings)
-    started = now()
+    started, described = now(), options.describe()
     n_before = sum(outcome.status == ALREADY_DONE for outcome in decided)
     logger.info("%s to treat, %d done before.", counted(len(waiting), "visit"), n_before)
     outcomes = [*decided, *pipeline.run_all(options.n_procs)]
-    write_provenance(folder, settings, options, bundle, started)
+    write_provenance(folder, settings, described, bundle, started)
     if not selection.jobs:
         _tell_of_nothing(bundle.card.id, request, folder)
     code = write_ends(folder, outcomes, selection.problems)

@@ -136,6 +136,16 @@ def test_a_second_run_looks_only_at_what_failed_or_changed(
     assert table(request_).loc["sub-1", "contrast"] == "nce"
 
 
+def test_rows_of_visits_that_a_run_was_not_asked_for_stay(
+    request_: DetectionRequest, tmp_path: Path
+) -> None:
+    detect(request_)
+    (tmp_path / "some.tsv").write_text("participant_id\tsession_id\nsub-1\tses-M000\n")
+    (request_.bids / "sub-1" / "ses-M000" / "anat" / "sub-1_ses-M000_T1w.nii.gz").unlink()
+    detect(replace(request_, visits_tsv=tmp_path / "some.tsv"))
+    assert sorted(table(request_).index) == ["sub-2", "sub-3", "sub-4", "sub-5"]
+
+
 def test_an_interrupted_run_keeps_what_it_has_seen(
     request_: DetectionRequest, monkeypatch: pytest.MonkeyPatch, looked_at: list[str]
 ) -> None:

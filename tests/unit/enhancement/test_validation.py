@@ -213,7 +213,10 @@ def test_what_was_amplified_stands_beside_what_was_synthesised(
     write_report(settings.caps, PIPELINE)
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     brightened = [row for row in content["contrast"] if row["column"] == "brightened_percent"]
-    assert [(row["desc"], row["n_visits"]) for row in brightened] == [("Amplified", 1), ("SynthCE", 1)]
+    assert [(row["desc"], row["n_visits"]) for row in brightened] == [
+        ("Amplified", 1),
+        ("SynthCE", 1),
+    ]
     (visit,) = content["visits"]
     assert None not in visit["columns"][-2:]
 

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from clinica_gado.errors import OutputError
@@ -87,6 +88,48 @@ def test_a_later_process_of_the_same_number_is_not_the_owner(tmp_path):
     take_claim(tmp_path, "visit", "run")
     change_owner(tmp_path, born=1.0)
     assert take_claim(tmp_path, "visit", "run") is not None
+
+
+def test_a_clock_that_was_set_makes_nobody_dead(tmp_path, monkeypatch):
+    take_claim(tmp_path, "visit", "run")
+    process, boot = psutil.Process, psutil.boot_time()
+    began = process().create_time()
+    monkeypatch.setattr(claims.psutil, "boot_time", lambda: boot + 3600)
+    monkeypatch.setattr(process, "create_time", lambda _: began + 3600)
+    assert list(list_claims(tmp_path)) == ["visit"]
+    monkeypatch.setattr(process, "create_time", lambda _: began + 3605)
+    assert list_claims(tmp_path) == {}
+
+
+def test_a_process_that_proc_hides_is_not_dead(tmp_path, monkeypatch):
+    take_claim(tmp_path, "visit", "run")
+
+    def hide(pid):
+        raise psutil.NoSuchProcess(pid)
+
+    def forbid(pid, number):
+        raise PermissionError
+
+    monkeypatch.setattr(claims.psutil, "Process", hide)
+    monkeypatch.setattr(claims.os, "kill", forbid)
+    assert list(list_claims(tmp_path)) == ["visit"]
+
+
+def test_the_claim_of_whoever_took_over_is_not_renewed(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "HEARTBEAT_S", 0.01)
+    path = tmp_path / "visit.claim"
+    with take_claim(tmp_path, "visit", "slow").held():
+        change_owner(tmp_path, token="other")
+        time.sleep(0.1)  # a beat that was under way
+        os.utime(path, (1, 1))
+        time.sleep(0.1)
+        assert path.stat().st_mtime == 1
+
+
+def test_one_that_another_looks_at_can_be_given_up(tmp_path):
+    with take_claim(tmp_path, "visit", "run").held():
+        shutil.copy(tmp_path / "visit.claim", tmp_path / ".visit.claim-guard")
+    assert not (tmp_path / "visit.claim").exists()
 
 
 def test_one_of_another_machine_is_free_after_its_lease(tmp_path):

@@ -35,7 +35,7 @@ def test_a_later_record_takes_the_place_of_an_earlier_one(ledger):
 
 def test_what_is_known_is_not_made_waiting(ledger):
     ledger.write([record(1)])
-    ledger.write_waiting([record(1, "waiting"), record(2, "waiting")])
+    ledger.write_new([record(1, "waiting"), record(2, "waiting")])
     assert [r.status for r in ledger.read().values()] == ["done", "waiting"]
 
 
@@ -53,9 +53,16 @@ def test_a_damaged_one_is_made_again(ledger, caplog):
     ledger.path.parent.mkdir()
     ledger.path.write_bytes(b"no database at all" * 100)
     assert ledger.read() == {}
-    ledger.write([record(1)])
-    assert list(ledger.read().values()) == [record(1)]
+    ledger.write_new([record(1), record(2)])
+    assert list(ledger.read().values()) == [record(1), record(2)]
     assert "damaged" in caplog.text
+
+
+def test_a_few_records_do_not_pass_for_a_damaged_whole(ledger):
+    ledger.path.parent.mkdir()
+    ledger.path.write_bytes(b"no database at all" * 100)
+    ledger.write([record(1)])
+    assert not ledger.path.exists()
 
 
 def test_one_of_other_columns_is_made_again(ledger):

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from clinica_gado.bids import Problem, Visit, select
 from clinica_gado.commands.main import cli
 from clinica_gado.outcomes import FAILED, Outcome
+from clinica_gado.warehouse import records
 from clinica_gado.warehouse.claims import take_claim
 from clinica_gado.warehouse.records import WAITING, make_record, save_record
 from clinica_gado.warehouse.shards import Shard
@@ -124,10 +125,39 @@ def test_failures_of_visits_that_a_run_did_not_look_at_stay(state, settings, job
     problems = [Problem(Visit(f"sub-9{n}", "ses-M000"), "", "not there") for n in (1, 2)]
     write_run_tables(state, [fail(jobs[0], settings)], problems, lambda visit: True)
     shard = SimpleNamespace(holds=lambda visit: visit.participant_id == "sub-91")
-    records = [fail(jobs[0], settings), fail(jobs[1], settings, "other")]
-    write_run_tables(state, records, [], shard.holds)
+    failed = [fail(jobs[0], settings), fail(jobs[1], settings, "other")]
+    write_run_tables(state, failed, [], shard.holds)
     assert read(state, "failures").participant_id.tolist() == ["sub-00", "sub-01", "sub-92"]
     assert read(state, "images").status.tolist() == [FAILED, FAILED]
+
+
+def test_what_a_killed_run_did_not_tell_the_ledger_is_read_in_caps(state, settings, jobs):
+    state.begin(chosen(settings), lambda visit: True)
+    fail(jobs[3], settings)
+    assert state.ledger.read()[jobs[3].visit].status == WAITING
+    assert state.records()[jobs[3].visit].status == FAILED
+    assert state.begin(chosen(settings), lambda visit: True)[jobs[3].visit].status == FAILED
+
+
+def test_a_problem_of_a_folder_stays_beside_a_record_of_its_visit(state, settings, jobs):
+    record, problem = fail(jobs[0], settings), Problem(jobs[0].visit, "", "anat without session")
+    write_run_tables(state, [record], [problem], lambda visit: True)
+    write_run_tables(state, [record], [], lambda visit: False)
+    assert read(state, "failures").reason.tolist() == ["anat without session", "broken"]
+
+
+def test_a_folder_that_cannot_be_read_costs_its_own_visits(state, settings, jobs, monkeypatch):
+    for job in jobs[:2]:
+        fail(job, settings)
+    look = records.os.scandir
+
+    def scandir(path):
+        if str(path).endswith("sub-00"):
+            raise PermissionError(13, "Permission denied")
+        return look(path)
+
+    monkeypatch.setattr(records.os, "scandir", scandir)
+    assert [record.visit for record in records.scan(state.caps, {})] == [jobs[1].visit]
 
 
 def test_a_run_on_a_table_of_visits_looked_at_these_alone(settings, jobs, tmp_path):

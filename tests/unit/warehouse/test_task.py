@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -14,10 +16,10 @@ import pytest
 from _stand_in import read_diary
 
 from clinica_gado.caps import removal_paths
-from clinica_gado.outcomes import DONE, FAILED
+from clinica_gado.outcomes import DONE, FAILED, Outcome, with_validation
 from clinica_gado.warehouse import task as task_module
 from clinica_gado.warehouse.claims import list_claims, take_claim
-from clinica_gado.warehouse.records import scan
+from clinica_gado.warehouse.records import save_record, scan
 from clinica_gado.warehouse.task import (
     BLOCKED,
     ENDED,
@@ -124,6 +126,74 @@ def test_a_visit_that_fails_as_the_disk_fills_waits(order, make_job, monkeypatch
     monkeypatch.setattr(task_module.POOL, "call", fill_up)
     assert run_task(Task(make_job(), order)).state == BLOCKED
     assert list(scan(order.caps, {})) == []
+
+
+def test_a_visit_whose_validation_finds_no_room_waits(order, make_job, monkeypatch):
+    def fill_up(*arguments):
+        full_disk(monkeypatch)
+        job = arguments[2][0]
+        failed = task_module.failure(job, OSError("no room"))
+        return with_validation(Outcome(job.visit, job.source.name, DONE), failed)
+
+    monkeypatch.setattr(task_module.POOL, "call", fill_up)
+    assert run_task(Task(make_job(), order)).state == BLOCKED
+    assert list(scan(order.caps, {})) == []
+
+
+def test_a_quota_shows_when_a_visit_has_failed(order, make_job, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(task_module.os, "posix_fallocate", refuse)
+    result = run_task(Task(make_job(words="0 die"), order))
+    assert result.state == BLOCKED
+    assert "Disk quota exceeded" in result.reason
+
+
+def test_who_lost_its_claim_records_nothing(order, make_job, monkeypatch):
+    """After a suspension another process has done the visit: its outcome must stand."""
+    job = make_job()
+    path = claims_folder(order.caps) / "sub-01_ses-M000.claim"
+
+    def lose(*arguments):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "token": "another"}))
+        save_record(job, order.settings, Outcome(job.visit, job.source.name, DONE))
+        return task_module.failure(job, OSError("its partial files are gone"))
+
+    monkeypatch.setattr(task_module.POOL, "call", lose)
+    assert run_task(Task(job, order)).state == TAKEN
+    content = json.loads(removal_paths(order.caps, job.source, job.visit).outcome.read_text())
+    assert content["Status"] == DONE
+    assert list(list_claims(claims_folder(order.caps))) == ["sub-01_ses-M000"]
+
+
+def test_what_another_run_came_to_is_taken_over(order, make_job):
+    job = make_job(words="0 die")
+    first = run_task(Task(job, order))
+    again = run_task(Task(job, order, was_taken=True))
+    assert (again.state, again.record) == (ENDED, first.record)
+    assert len(read_diary(order.caps, "sub-01_ses-M000")) == 2
+    anew = replace(order.settings, removal=replace(order.settings.removal, overwrite=True))
+    run_task(Task(job, replace(order, settings=anew), was_taken=True))
+    assert len(read_diary(order.caps, "sub-01_ses-M000")) == 4
+
+
+def test_an_error_in_the_work_is_told_and_its_process_lives_on(order, make_job):
+    first = run_task(Task(make_job("sub-00"), order))
+    result = run_task(Task(make_job(words="0 raise"), order))
+    assert "unexpected ValueError: by the stand-in" in result.record.reason
+    run_task(Task(make_job("sub-02"), order))
+    pids = {read_diary(order.caps, f"sub-{n}_ses-M000")[0]["pid"] for n in ("00", "01", "02")}
+    assert (first.record.status, len(pids)) == (DONE, 1)
+
+
+def test_what_is_ended_leaves_no_temporary_files(order, make_job, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    leave_worker()
+    run_task(Task(make_job(words="0 die"), order))
+    leave_worker()
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_fails_its_own_visit(order, make_job):
