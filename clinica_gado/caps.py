@@ -121,10 +121,14 @@ def qc_folder(caps: Path, pipeline: str) -> Path:
 
 
 def _source_name(source: Path, visit: Visit) -> BidsName:
-    """Return the source's entities with the session under which CAPS keeps the visit."""
+    """Return the source's entities with the session under which CAPS keeps the visit.
+
+    A suffix that BIDS writes otherwise, such as `_t1w`, is written as in BIDS.
+    """
     name = parse_name(source.name)
     session = visit.session_id.removeprefix("ses-")
-    return BidsName({**name.entities, "ses": session}, name.suffix, ".nii.gz")
+    suffix = "T1w" if name.suffix.lower() == "t1w" else name.suffix
+    return BidsName({**name.entities, "ses": session}, suffix, ".nii.gz")
 
 
 def linear_paths(caps: Path, source: Path, visit: Visit) -> LinearPaths:
@@ -238,7 +242,10 @@ def real_enhanced_paths(caps: Path, job: InputJob) -> AlignedPaths:
 def _aligned_paths(
     caps: Path, visit: Visit, source: Path, suffix: str | None = None
 ) -> AlignedPaths:
-    name = _source_name(source, visit).with_entities(space=SPACE, res=RESOLUTION, desc="Aligned")
+    name = _source_name(source, visit)
+    # Two images of a visit may differ by their `desc` alone, such as a dose and the real image.
+    description = f"{name.get('desc') or ''}Aligned"
+    name = name.with_entities(space=SPACE, res=RESOLUTION, desc=description)
     aligned = BidsName(name.entities, suffix or name.suffix, name.extension)
     folder = visit_folder(caps, visit) / ENHANCEMENT / "preprocessing"
     image = folder / format_name(aligned, CAPS_ORDER)
@@ -290,3 +297,9 @@ def read_sidecar(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def is_of(request: Mapping[str, Any], sidecar: Path, *images: Path) -> bool:
+    """Tell whether images are there whose sidecar says that they are of a request."""
+    content = read_sidecar(sidecar) or {}
+    return all(image.is_file() for image in images) and request.items() <= content.items()

@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from clinica_gado.bids import Job
-from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths, visit_folder
+from clinica_gado.caps import (
+    REMOVAL,
+    RemovalPaths,
+    is_of,
+    read_sidecar,
+    removal_paths,
+    visit_folder,
+)
 from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
-from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure, is_of
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
 from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import (
     read_itk_affine,
     synthetic_in_native_space,
 )
-from clinica_gado.preprocessing.t1_linear import prepare_linear
+from clinica_gado.preprocessing.t1_linear import is_prepared, prepare_linear
 from clinica_gado.preprocessing.templates import template_brain
 from clinica_gado.provenance import INTENDED_USE, generated_by
 from clinica_gado.settings import SynthesisSettings
@@ -81,7 +88,7 @@ def is_done(job: Job, settings: RemovalSettings, model_sha256: str) -> bool:
         return False
     request = make_request(job, settings, model_sha256)
     check_same_request(paths.image, sidecar, request)
-    return not settings.native_space or is_of(paths.native, paths.native_sidecar, request)
+    return not settings.native_space or is_of(request, paths.native_sidecar, paths.native)
 
 
 def known_outcome(job: Job, settings: RemovalSettings, model_sha256: str) -> Outcome | None:
@@ -100,7 +107,10 @@ def known_outcome(job: Job, settings: RemovalSettings, model_sha256: str) -> Out
 
 def preprocess(job: Job, settings: RemovalSettings) -> tuple[str, ...]:
     """Bring the source of a visit to the template (see `prepare_linear`); return no flags yet."""
-    remove_leftovers(visit_folder(settings.caps, job.visit) / "t1_gado_removal")
+    remove_leftovers(visit_folder(settings.caps, job.visit) / REMOVAL)
+    if not is_prepared(job.source, job.visit, settings.caps, settings.linear):
+        # What was made of another preprocessing is not done beside this one, should it end here.
+        removal_paths(settings.caps, job.source, job.visit).sidecar.unlink(missing_ok=True)
     prepare_linear(job.source, job.visit, settings.caps, settings.linear)
     return ()
 

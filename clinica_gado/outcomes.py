@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 import pandas as pd
 
 from clinica_gado.bids import Problem, Visit
-from clinica_gado.caps import read_sidecar
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
 from clinica_gado.words import first_few
@@ -77,11 +76,6 @@ def failure(job: Treated, error: Exception) -> Outcome:
     else:
         reason = f"unexpected {type(error).__name__}: {_one_line(error)}; please report it."
     return Outcome(job.visit, job.source.name, FAILED, reason)
-
-
-def is_of(image: Path, sidecar: Path, request: Mapping[str, Any]) -> bool:
-    """Tell whether an image is there whose sidecar says that it is of a request."""
-    return image.is_file() and request.items() <= (read_sidecar(sidecar) or {}).items()
 
 
 def check_same_request(image: Path, sidecar: Mapping[str, Any], request: Mapping[str, Any]) -> None:

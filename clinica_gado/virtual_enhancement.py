@@ -19,6 +19,7 @@ from clinica_gado.caps import (
     EnhancementPaths,
     enhancement_paths,
     input_paths,
+    is_of,
     read_sidecar,
     visit_folder,
 )
@@ -26,14 +27,14 @@ from clinica_gado.errors import BundleError, GadoError
 from clinica_gado.evaluation.lesions import FOLDER as LESIONS
 from clinica_gado.evaluation.lesions import checksums_of_labels
 from clinica_gado.files import remove_leftovers, sha256_of, write_json
-from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure, is_of
+from clinica_gado.outcomes import ALREADY_DONE, Outcome, check_same_request, failure
 from clinica_gado.predictors import predictor_of
 from clinica_gado.preprocessing.brain import find_brain
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import read_itk_affine, synthetic_in_native_space
 from clinica_gado.preprocessing.multimodal import flags_of, prepare_sequence, sequence_flags
-from clinica_gado.preprocessing.t1_linear import prepare_linear
+from clinica_gado.preprocessing.t1_linear import is_prepared, prepare_linear
 from clinica_gado.provenance import INTENDED_USE, generated_by
 from clinica_gado.sequences import T1W, T1W_CE, T1W_KINDS, T1W_LOW_DOSE
 from clinica_gado.settings import SynthesisSettings
@@ -175,7 +176,7 @@ def is_done(job: InputJob, settings: EnhancementSettings, model_sha256: str) -> 
         return False
     request = make_request(job, settings, model_sha256)
     check_same_request(paths.image, sidecar, request)
-    if settings.native_space and not is_of(paths.native, paths.native_sidecar, request):
+    if settings.native_space and not is_of(request, paths.native_sidecar, paths.native):
         return False
     return "UncertaintyMap" not in sidecar or paths.uncertainty.is_file()
 
@@ -206,6 +207,9 @@ def preprocess(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
     The T1w leads (see `prepare_linear`); the others follow it rigidly (see `prepare_sequence`).
     """
     remove_leftovers(visit_folder(settings.caps, job.visit) / ENHANCEMENT)
+    if not is_prepared(job.source, job.visit, settings.caps, settings.linear, ENHANCEMENT):
+        # What was made of another preprocessing is not done beside this one, should it end here.
+        paths_of(job, settings).sidecar.unlink(missing_ok=True)
     prepared = prepare_linear(job.source, job.visit, settings.caps, settings.linear, ENHANCEMENT)
     for name, file in job.files.items():
         if file.path != job.source:
@@ -217,8 +221,7 @@ def preprocess(job: InputJob, settings: EnhancementSettings) -> tuple[str, ...]:
 
 def _prepare_brain(paths: EnhancementPaths) -> None:
     request = {"ImageSha256": sha256_of(paths.linear)}
-    found = read_sidecar(paths.brain_sidecar) or {}
-    if paths.brain.is_file() and request.items() <= found.items():
+    if is_of(request, paths.brain_sidecar, paths.brain):
         return
     paths.brain_sidecar.unlink(missing_ok=True)
     brain = find_brain(read_volume(paths.linear))

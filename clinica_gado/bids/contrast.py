@@ -7,6 +7,7 @@ Order of evidence: the `ce-` entity, the sidecar (`ContrastBolusIngredient`, the
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -63,12 +64,21 @@ _OTHER_AGENTS = re.compile(
     r"|xenon|carbondioxide|co2|ferumoxytol|feraheme|mangan"
 )
 _GADOLINIUM = re.compile(r"gad|gd")
+_NEGATION = r"no|non|not|none|nil|without|wo|sans|un|ohne|kein(?:e|en|er)?|nein|aucune?|senza|sin"
 _WITHOUT = re.compile(
-    r"none|nil|native|plain|nce|n|false|0|pre(?!.*post)\w*"
-    r"|(no|non|without|sans|un)"
-    r"(iv|contrast|gad\w*|gd|ce|enhanced|enhancement|bolus|injection|agent)*"
+    r"native|nativ|plain|nce|n|false|0+|pre(?!.*post)\w*"
+    rf"|(?:{_NEGATION})"
+    r"(?:iv|contrast\w*|kontrast\w*|km|mdc|gad\w*|gd|ce|enhanced|enhancement|bolus|agent|inject\w*"
+    r"|injektion|given|administered|applied|used|gegeben|produit|mezzo|medio|de|di)*"
 )
-_UNKNOWN = frozenset(("unknown", "unk", "na", "nan", "unspecified", "undefined", "notavailable"))
+"""Of a text without blanks and signs, whole."""
+_NO_AMOUNT = re.compile(r"0+([.,]0+)? ?(ml|cc|mmol|mmol/kg)?")
+_DENIES = re.compile(rf"(?:{_NEGATION})(?![\W_]*ionic)(?![a-z0-9])")
+"""Of a text that begins with a word for "without", but for the agents that are called non-ionic."""
+_UNKNOWN = frozenset((
+    *("unknown", "unk", "na", "nan", "unspecified", "undefined", "unbekannt", "inconnu"),
+    *("notavailable", "notapplicable", "notknown", "notspecified", "notrecorded"),
+))  # fmt: skip
 _WORDS_OF_TABLE = {
     Contrast.ENHANCED: "ce yes true 1 enhanced contrast gadolinium gad gado gd post postcontrast",
     Contrast.NON_ENHANCED: "nce no false 0 none non pre precontrast plain nocontrast unenhanced",
@@ -142,12 +152,17 @@ def _from_field(key: str, value: Any) -> Evidence | None:
 
 
 def _judge(text: str, source: Source, detail: str) -> Evidence | None:
-    """Read the name of an agent, or words for none or unknown; anything else is an agent."""
-    plain = _plain(text)
+    """Read the name of an agent, or words for none or unknown; anything else is an agent.
+
+    A text that begins by denying one and goes on in words that are not known leaves it open.
+    """
+    plain, simple = _plain(text), _simple(text).strip()
     if not plain or plain in _UNKNOWN:
         return Evidence(Contrast.UNKNOWN, source, f"{detail} leaves it open")
-    if _WITHOUT.fullmatch(plain):
+    if _WITHOUT.fullmatch(plain) or _NO_AMOUNT.fullmatch(simple):
         return Evidence(Contrast.NON_ENHANCED, source, detail)
+    if _DENIES.match(simple) or plain.startswith("unknown"):
+        return Evidence(Contrast.UNKNOWN, source, f"{detail} leaves it open")
     if _OTHER_AGENTS.search(plain) and not _GADOLINIUM.search(plain):
         why = f"{detail} is contrast of another kind than gadolinium"
         return Evidence(Contrast.UNKNOWN, source, why, other_agent=True)
@@ -155,7 +170,13 @@ def _judge(text: str, source: Source, detail: str) -> Evidence | None:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[\W_]", "", text.lower())
+    return re.sub(r"[\W_]", "", _simple(text))
+
+
+def _simple(text: str) -> str:
+    """Return a text in lower case, without accents, `w/o` as a word."""
+    ascii_text = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    return ascii_text.replace("w/o", "wo")
 
 
 def _meaning(evidence: Evidence) -> tuple[Contrast, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,8 +112,8 @@ class DatasetReader:
                 unusable.append(Unusable(filename, folder.visit, str(error)))
                 continue
             if name.suffix.lower() == wanted:
-                path, present = Path(entry.path), entry.is_file()
-                images.append(BidsImage(path, filename, folder.visit, name, present))
+                present = _is_file(entry)
+                images.append(BidsImage(Path(entry.path), filename, folder.visit, name, present))
         return images, unusable
 
     def metadata_of(self, image: BidsImage) -> Metadata:
@@ -144,7 +145,18 @@ class DatasetReader:
         found = [s for s in self._inherited_by_all if s.applies_to(image.name)]
         for folder in self._folders_of(image)[1:]:
             found += (s for s in self._sidecars(folder) if s.applies_to(image.name))
-        return found
+        others = self._images_beside(image)
+        return [s for s in found if s.path.parent != image.path.parent or s.path.stem not in others]
+
+    def _images_beside(self, image: BidsImage) -> set[str]:
+        """Return the names, without extension, of the other images in the folder of an image.
+
+        `sub-01_T1w.json` applies to `sub-01_acq-mprage_T1w.nii.gz`, but is of `sub-01_T1w.nii.gz`
+        where there is one.
+        """
+        names = (entry.name for entry in self._entries(image.path.parent))
+        images = {stem_of(name) for name in names if name.lower().endswith(_NIFTI)}
+        return images - {stem_of(image.path.name)}
 
     def _folders_of(self, image: BidsImage) -> list[Path]:
         """Return the folders that hold an image, from the dataset to its own."""
@@ -164,6 +176,13 @@ class DatasetReader:
             except BidsNameError:
                 continue
         return tuple(sorted(found, key=lambda sidecar: len(sidecar.name.entities)))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads in a circle, or to a place without permission
+        return False
 
 
 def stem_of(filename: str) -> str:

@@ -155,6 +155,7 @@ def _add_visit(
         reason = f"has no {', '.join(map(request.kind_of, lacking))}"
         chooser.leave_visit_alone(lacking, f"left alone: the visit {reason}")
         selection.incomplete.append(Problem(folder.visit, "", reason))
+        selection.problems.extend(chooser.not_there(lacking))
     else:
         selection.jobs.append(job)
     selection.decisions.extend(chooser.decisions)
@@ -176,6 +177,7 @@ class _Chooser:
 
     def __init__(self, request: InputRequest, assessor: Assessor, folder: VisitFolder) -> None:
         self._decided: dict[tuple[str, str], InputDecision] = {}
+        self._absent: set[str] = set()
         self._request, self._reader, self._folder = request, assessor.reader, folder
         self._t1w, unusable = assessor.assess(folder)
         self._record(_of_unusable(file, "") for file in unusable)
@@ -184,6 +186,15 @@ class _Chooser:
     def decisions(self) -> list[InputDecision]:
         """What becomes of each file looked at, by the input it was looked at for."""
         return list(self._decided.values())
+
+    def not_there(self, names: Iterable[str]) -> list[Problem]:
+        """List the files of inputs that are links to nothing: the visit would have them."""
+        wanted = set(names)
+        return [
+            Problem(self._folder.visit, filename, decision.reason)
+            for (filename, name), decision in self._decided.items()
+            if name in wanted and filename in self._absent
+        ]
 
     def _record(self, decisions: Iterable[InputDecision]) -> None:
         for decision in decisions:
@@ -251,6 +262,7 @@ class _Chooser:
         return kept
 
     def _among(self, images: Sequence[AssessedImage], place: Place, name: str) -> InputFile | None:
+        self._absent |= {a.image.filename for a in images if not a.image.present}
         refused = {a.image.filename: self._why_refused(a, place, name) for a in images}
         usable = [a for a in images if not refused[a.image.filename]]
         self._reject([(a, why) for a in images if (why := refused[a.image.filename])], name)

@@ -97,7 +97,8 @@ def check_dataset(bids: Path) -> None:
     if not bids.is_dir():
         raise SelectionError(f"The BIDS folder {bids} does not exist or is not a folder.")
     try:
-        found = any(_is_folder(entry, "sub-") for entry in list_entries(bids))
+        entries = (entry for entry in list_entries(bids) if entry.name.startswith("sub-"))
+        found = any(_is_there(Path(entry.path)) for entry in entries)
     except OSError as error:
         raise SelectionError(f"Cannot read the BIDS folder {bids}: {error.strerror}.") from error
     if not found:
@@ -180,10 +181,10 @@ def _from_folders(bids: Path) -> VisitListing:
     folders: list[VisitFolder] = []
     problems: list[Problem] = []
     for entry in list_entries(bids):
-        if not _is_folder(entry, "sub-"):
+        if not entry.name.startswith("sub-"):
             continue
         try:
-            found = list(_visits_of(Path(entry.path)))
+            found = list(_visits_of(Path(entry.path))) if entry.is_dir() else []
         except OSError as error:
             visit = Visit(entry.name, SESSION_OF_CROSS_SECTIONAL)
             problems.append(Problem(visit, "", f"cannot read its folder: {error.strerror}"))
@@ -199,7 +200,7 @@ def _visits_of(participant: Path) -> Iterator[VisitFolder]:
         if entry.name == "anat" and entry.is_dir():
             visit = Visit(participant.name, SESSION_OF_CROSS_SECTIONAL)
             yield VisitFolder(visit, participant, cross_sectional=True)
-        elif _is_folder(entry, "ses-"):
+        elif entry.name.startswith("ses-") and entry.is_dir():
             yield VisitFolder(Visit(participant.name, entry.name), Path(entry.path), False)
 
 
@@ -217,7 +218,3 @@ def _is_there(folder: Path) -> bool:
         return folder.is_dir()
     except OSError:  # no permission, or a name too long for the file system
         return False
-
-
-def _is_folder(entry: os.DirEntry[str], prefix: str) -> bool:
-    return entry.name.startswith(prefix) and entry.is_dir()

@@ -53,7 +53,11 @@ class Compute:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run without gradients, and fp32 in full: no shortened products on a GPU."""
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        cudnn = torch.backends.cudnn
+        # Named one by one: what is not named would be switched off, cuDNN itself too.
+        as_it_is = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark}
+        in_full = cudnn.flags(**as_it_is, deterministic=cudnn.deterministic, allow_tf32=False)
+        with torch.inference_mode(), in_full:
             yield
 
 

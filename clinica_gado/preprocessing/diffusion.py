@@ -99,10 +99,13 @@ def compute_adc(series: NDArray[np.float32], b: NDArray[np.float64]) -> NDArray[
 
 
 def shells_of(b: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Group volumes of nearly one b-value, lowest first."""
-    order = np.argsort(b, kind="stable")
-    borders = np.flatnonzero(np.diff(b[order]) > SHELL_WIDTH) + 1
-    return [group for group in np.split(order, borders) if group.size]
+    """Group volumes of nearly one b-value, lowest first: none is further from its shell's first."""
+    shells: list[list[np.intp]] = []
+    for volume in np.argsort(b, kind="stable"):
+        if not shells or b[volume] - b[shells[-1][0]] > SHELL_WIDTH:
+            shells.append([])
+        shells[-1].append(volume)
+    return [np.array(shell, dtype=np.intp) for shell in shells]
 
 
 def _mean_log(shell: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

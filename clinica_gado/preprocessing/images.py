@@ -24,7 +24,7 @@ MAX_SHEAR = 1e-3
 """Largest cosine between two image axes; ITK keeps orthogonal axes only."""
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 _READ_ERRORS = (
-    *(OSError, EOFError, ValueError, TypeError, zlib.error),
+    *(OSError, EOFError, ValueError, TypeError, OverflowError, zlib.error),
     nib.filebasedimages.ImageFileError,
 )
 

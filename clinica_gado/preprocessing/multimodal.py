@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clinica_gado.caps import AlignedPaths, PreparedPaths, read_sidecar
+from clinica_gado.caps import AlignedPaths, PreparedPaths, is_of, read_sidecar
 from clinica_gado.errors import RegistrationError
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.diffusion import read_adc
@@ -56,15 +56,8 @@ def prepare_sequence(
     InputImageError, RegistrationError, OutputError
         One line that says what to do.
     """
-    linear = read_sidecar(prepared.linear_sidecar) or {}
-    request = {
-        "ImageSha256": sha256_of(readable(file.path)),
-        "BValuesSha256": sha256_of(readable(file.b_values)) if file.b_values else None,
-        "LeadSha256": linear.get("SourceSha256"),
-        "Options": linear.get("Options"),
-    }
-    found = read_sidecar(destination.sidecar) or {}
-    if destination.image.is_file() and request.items() <= found.items():
+    request = _request(file, prepared)
+    if is_of(request, destination.sidecar, destination.image):
         return
     # What was made of other files must not be taken for this one's, should it fail.
     for outdated in (destination.sidecar, destination.image):
@@ -80,6 +73,22 @@ def prepare_sequence(
     save_volume(moved, destination.image)
     content = {"Description": f"{name} on the grid of the T1w of its visit", **request}
     write_json(destination.sidecar, {**content, **_describe(alignment, file)})
+
+
+def is_prepared(file: InputFile, prepared: PreparedPaths, destination: AlignedPaths) -> bool:
+    """Tell whether CAPS holds what `prepare_sequence` would make of these very files."""
+    return is_of(_request(file, prepared), destination.sidecar, destination.image)
+
+
+def _request(file: InputFile, prepared: PreparedPaths) -> dict[str, Any]:
+    """Return what decides an image on the grid of its T1w, files by checksum."""
+    linear = read_sidecar(prepared.linear_sidecar) or {}
+    return {
+        "ImageSha256": sha256_of(readable(file.path)),
+        "BValuesSha256": sha256_of(readable(file.b_values)) if file.b_values else None,
+        "LeadSha256": linear.get("SourceSha256"),
+        "Options": linear.get("Options"),
+    }
 
 
 def _describe(alignment: Alignment, file: InputFile) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from clinica_gado.caps import REMOVAL, linear_paths, prepared_paths, read_sidecar
+from clinica_gado.caps import REMOVAL, is_of, linear_paths, prepared_paths
 from clinica_gado.errors import InputImageError, RegistrationError
 from clinica_gado.files import atomic_path, sha256_of, write_json
 from clinica_gado.preprocessing.fast import correct_bias_fast, describe_fast, run_linear_fast
@@ -100,9 +100,8 @@ def prepare_linear(
         One line that says what to do.
     """
     paths = prepared_paths(caps, source, visit, folder)
-    source_sha256 = sha256_of(readable(source))
-    request = {"SourceSha256": source_sha256, "Options": describe_options(options)}
-    if _is_prepared(paths, request):
+    request = _request(source, options)
+    if is_of(request, paths.linear_sidecar, paths.linear, paths.affine):
         return paths
     native = read_volume(source)
     _check_scale(native, source)
@@ -111,6 +110,24 @@ def prepare_linear(
     result = reused or _register(source, native, template, options)
     _save(paths, result, template, native, {**request, "Reused": reused is not None})
     return paths
+
+
+def is_prepared(
+    source: Path, visit: Visit, caps: Path, options: LinearOptions, folder: str = REMOVAL
+) -> bool:
+    """Tell whether CAPS holds what `prepare_linear` would leave as it is.
+
+    Raises
+    ------
+    InputImageError
+        The source cannot be opened.
+    """
+    paths = prepared_paths(caps, source, visit, folder)
+    return is_of(_request(source, options), paths.linear_sidecar, paths.linear, paths.affine)
+
+
+def _request(source: Path, options: LinearOptions) -> dict[str, Any]:
+    return {"SourceSha256": sha256_of(readable(source)), "Options": describe_options(options)}
 
 
 def readable(source: Path) -> Path:
@@ -156,12 +173,6 @@ def _checksum_of_template(template: Path | None) -> str:
     if template is None:
         return "+".join(checksum[:12] for checksum in SHA256.values())
     return load_user_template(template).sha256
-
-
-def _is_prepared(paths: PreparedPaths, request: dict[str, Any]) -> bool:
-    sidecar = read_sidecar(paths.linear_sidecar)
-    complete = sidecar is not None and paths.linear.is_file() and paths.affine.is_file()
-    return complete and sidecar is not None and request.items() <= sidecar.items()
 
 
 def choose_template(native: Volume, options: LinearOptions) -> Template:

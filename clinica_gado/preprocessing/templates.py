@@ -30,6 +30,9 @@ CONSTANT_BACKGROUND_FRACTION = 0.3
 BRAIN_ONLY_MAX_CM3 = 2300.0
 """As acquired. Brains with their CSF have 1090 to 1750 cm³ (17 real pairs, 20 label maps) and the
 largest some 2100; heads, the air around them at one value, 2500 and more."""
+BRAIN_ONLY_MAX_BORDER = 0.3
+"""As acquired: area at the border of the field of view, of the largest slice along that axis.
+Brains alone have at most .11 (17 real ones), slabs of a head, of their volume, .83 to .88."""
 BRAIN_ONLY_MAX_OUTSIDE = 0.25
 """On the template's grid: share of the foreground outside the template's brain. Brains alone have
 .04 to .12 of it there (17 real pairs), heads .49 to .68; sizes say less, as heads are enlarged."""
@@ -112,7 +115,16 @@ def is_brain_only(volume: Volume) -> bool:
     if _is_on(MNI_GRID, volume):
         return _share_outside(foreground[CROP_SLICES]) <= BRAIN_ONLY_MAX_OUTSIDE
     volume_cm3 = float(foreground.sum()) * float(np.prod(volume.spacing)) / 1000.0
-    return volume_cm3 <= BRAIN_ONLY_MAX_CM3
+    return volume_cm3 <= BRAIN_ONLY_MAX_CM3 and not _is_cut_off(foreground)
+
+
+def _is_cut_off(foreground: NDArray[np.bool_]) -> bool:
+    """Tell whether a foreground goes on beyond the field of view, as a slab of a head does."""
+    for axis in range(3):
+        areas = foreground.sum(axis=tuple({0, 1, 2} - {axis}))
+        if max(areas[0], areas[-1]) > BRAIN_ONLY_MAX_BORDER * areas.max():
+            return True
+    return False
 
 
 def _is_on(grid: Grid, volume: Volume) -> bool:

@@ -26,7 +26,7 @@ from clinica_gado.evaluation.similarity import similarity_row
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.outcomes import FAILED
 from clinica_gado.preprocessing.images import read_volume
-from clinica_gado.preprocessing.multimodal import prepare_sequence
+from clinica_gado.preprocessing.multimodal import is_prepared, prepare_sequence
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W, Roles
 from clinica_gado.sequences import T1W as T1W_INPUT
 from clinica_gado.sequences import T1W_CE, T1W_KINDS, T1W_LOW_DOSE
@@ -40,7 +40,7 @@ from clinica_gado.validation.enhanced_lesions import (
     read_lesions,
     seen_in,
 )
-from clinica_gado.validation.measures import DIGITS
+from clinica_gado.validation.measures import DIGITS, PLANES, is_exactly
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import (
     describe_engine,
@@ -153,9 +153,9 @@ def _is_aligned(job: InputJob, settings: EnhancementSettings) -> bool:
     """Tell whether the real image, if there is one, is there on the template's grid."""
     if job.reference is None:
         return True
-    paths = real_enhanced_paths(settings.caps, job)
-    sidecar = read_sidecar(paths.sidecar) or {}
-    return paths.image.is_file() and sidecar.get("ImageSha256") == sha256_of(job.reference)
+    prepared = prepared_paths(settings.caps, job.source, job.visit, ENHANCEMENT)
+    destination = real_enhanced_paths(settings.caps, job)
+    return is_prepared(InputFile(job.reference), prepared, destination)
 
 
 def known_end(job: InputJob, settings: EnhancementSettings, model_sha256: str) -> Outcome | None:
@@ -186,9 +186,9 @@ def _is_measured(job: InputJob, settings: EnhancementSettings) -> bool:
     if sidecar is None or not paths.planes.is_file():
         return False
     # What was amplified and what was synthesised share the picture.
-    if sidecar.get("PlanesSha256") != sha256_of(paths.planes):
+    if sidecar.get(PLANES) != sha256_of(paths.planes):
         return False
-    return _request(job, settings).items() <= sidecar.items()
+    return is_exactly(sidecar, _request(job, settings))
 
 
 def _request(job: InputJob, settings: EnhancementSettings) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _measure(job: InputJob, settings: EnhancementSettings) -> None:
         uncertainty=spread,
         made=images[SYNTHETIC] != 0,  # a network that knows the brain alone leaves zeros around
     )
-    write_json(paths.measures, {**content, "PlanesSha256": sha256_of(paths.planes)})
+    write_json(paths.measures, {**content, PLANES: sha256_of(paths.planes)})
 
 
 def _measure_lesions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 CE, SYNTHETIC, NCE = "ce", "synthetic", "nce"
 """The contrast-enhanced T1w, what the model made of it, and the real one without contrast."""
 DIGITS = 6
+PLANES = "PlanesSha256"
+"""Of the picture, which is made and not asked for."""
 VERSION = 2
 """Raised with every change of the numbers or of the picture: visits measured before it are measured
 again. `tests/unit/validation/test_measures.py` holds numbers of this version.
@@ -105,7 +108,13 @@ def is_measured(job: Job, caps: Path) -> bool:
     sidecar = read_sidecar(paths.measures)
     if sidecar is None or not paths.planes.is_file():
         return False
-    return _request(image_paths(job, caps)).items() <= sidecar.items()
+    return is_exactly(sidecar, _request(image_paths(job, caps)))
+
+
+def is_exactly(measures: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Tell whether measures are of a request, and of no other file: one may be withdrawn."""
+    files = {name for name in measures if name.endswith("Sha256")} - {PLANES}
+    return request.items() <= measures.items() and files <= request.keys()
 
 
 @lru_cache(maxsize=1)

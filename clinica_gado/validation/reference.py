@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clinica_gado.bids import Job
-from clinica_gado.caps import read_sidecar, reference_paths, removal_paths
+from clinica_gado.caps import is_of, read_sidecar, reference_paths, removal_paths
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
@@ -36,18 +36,14 @@ def align_reference(job: Job, caps: Path, options: LinearOptions) -> Path | None
     if job.reference is None:
         return None
     paths = reference_paths(caps, job)
-    source_paths = removal_paths(caps, job.source, job.visit)
-    linear = read_sidecar(source_paths.linear_sidecar) or {}
-    request = {
-        "ReferenceSha256": sha256_of(job.reference),
-        "SourceSha256": linear.get("SourceSha256"),
-        "Options": linear.get("Options"),
-    }
-    found = read_sidecar(paths.sidecar) or {}
-    if paths.image.is_file() and request.items() <= found.items():
+    request = _request(job, job.reference, caps)
+    if is_of(request, paths.sidecar, paths.image):
         return paths.image
-    paths.sidecar.unlink(missing_ok=True)
-    moved, facts = _bring(job.reference, job.source, source_paths.affine, options)
+    # What was made of another file must not be taken for this one's, should it fail.
+    for outdated in (paths.sidecar, paths.image):
+        outdated.unlink(missing_ok=True)
+    affine = removal_paths(caps, job.source, job.visit).affine
+    moved, facts = _bring(job.reference, job.source, affine, options)
     save_volume(moved, paths.image)
     write_json(
         paths.sidecar,
@@ -58,6 +54,24 @@ def align_reference(job: Job, caps: Path, options: LinearOptions) -> Path | None
         },
     )
     return paths.image
+
+
+def is_aligned(job: Job, caps: Path) -> bool:
+    """Tell whether CAPS holds what `align_reference` would make, or there is no reference."""
+    if job.reference is None:
+        return True
+    paths = reference_paths(caps, job)
+    return is_of(_request(job, job.reference, caps), paths.sidecar, paths.image)
+
+
+def _request(job: Job, reference: Path, caps: Path) -> dict[str, Any]:
+    """Return what decides the aligned reference, files by checksum."""
+    linear = read_sidecar(removal_paths(caps, job.source, job.visit).linear_sidecar) or {}
+    return {
+        "ReferenceSha256": sha256_of(reference),
+        "SourceSha256": linear.get("SourceSha256"),
+        "Options": linear.get("Options"),
+    }
 
 
 def _bring(

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinica_gado.caps import read_sidecar, segmentation_paths
+from clinica_gado.caps import is_of, read_sidecar, segmentation_paths
+from clinica_gado.errors import GadoError
 from clinica_gado.evaluation.contrast_index import segmentation_plausibility
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.grids import CROP_GRID
@@ -33,11 +34,15 @@ def segment_images(images: Sequence[Path], segmenter: Segmenter) -> Mapping[Path
     """
     request = describe_engine(segmenter)
     waiting = [path for path in images if not is_segmented(path, request)]
+    unsaved: dict[Path, str] = {}
 
     def save(image: Path, maps: TissueMaps) -> None:
-        _save(image, maps, request)
+        try:
+            _save(image, maps, request)
+        except (GadoError, OSError) as error:  # of this image: the others are segmented
+            unsaved[image] = " ".join(str(error).split())
 
-    return segmenter.segment(waiting, save) if waiting else {}
+    return {**segmenter.segment(waiting, save), **unsaved} if waiting else {}
 
 
 def describe_engine(segmenter: Segmenter) -> dict[str, Any]:
@@ -49,10 +54,10 @@ def describe_engine(segmenter: Segmenter) -> dict[str, Any]:
 def is_segmented(image: Path, request: Mapping[str, Any]) -> bool:
     """Tell whether the maps of an image are there: same bytes, engine and settings."""
     paths = segmentation_paths(image)
-    sidecar = read_sidecar(paths.sidecar)
-    if sidecar is None or not all(path.is_file() for path in paths.maps.values()):
-        return False
-    return {**request, "ImageSha256": sha256_of(image)}.items() <= sidecar.items()
+    if not paths.sidecar.is_file():
+        return False  # without its checksum, which takes longer
+    of_image = {**request, "ImageSha256": sha256_of(image)}
+    return is_of(of_image, paths.sidecar, *paths.maps.values())
 
 
 def _save(image: Path, maps: TissueMaps, request: Mapping[str, Any]) -> None:

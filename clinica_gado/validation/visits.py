@@ -10,7 +10,7 @@ from clinica_gado.bids import Job
 from clinica_gado.caps import read_sidecar, reference_paths, removal_paths, segmentation_paths
 from clinica_gado.outcomes import FAILED, Outcome, attempt
 from clinica_gado.validation.measures import image_paths, is_measured, measure_visit
-from clinica_gado.validation.reference import align_reference
+from clinica_gado.validation.reference import align_reference, is_aligned
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import describe_engine, is_segmented, segment_images
 
@@ -23,8 +23,7 @@ def is_validated(job: Job, settings: ValidationSettings) -> bool:
         request = describe_engine(segmenter)
         if not all(is_segmented(path, request) for path in images.values()):
             return False
-    has_reference = job.reference is None or reference_paths(settings.caps, job).image.is_file()
-    return has_reference and is_measured(job, settings.caps)
+    return is_aligned(job, settings.caps) and is_measured(job, settings.caps)
 
 
 def validate_visits(jobs: Sequence[Job], settings: ValidationSettings) -> Iterator[Outcome]:
