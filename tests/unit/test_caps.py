@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -83,6 +84,20 @@ def test_each_image_of_a_visit_has_a_place_of_its_own():
     assert len(set(images)) == 4
     assert images[0] == enhancement_paths(CAPS, ENHANCED, amplified=False).linear
     assert images[2].name.endswith("_ADC.nii.gz")
+
+
+def test_images_that_differ_by_their_description_have_places_of_their_own():
+    low = InputFile(Path(f"{STEM}_ce-gd_desc-lowdose_T1w.nii.gz"))
+    job = replace(ENHANCED, files={**ENHANCED.files, "T1w-lowdose": low})
+    low_dose, real = input_paths(CAPS, job, "T1w-lowdose").image, real_enhanced_paths(CAPS, job)
+    assert low_dose != real.image
+    assert "_desc-lowdoseAligned_" in low_dose.name
+
+
+def test_a_suffix_in_lower_case_is_written_as_in_bids():
+    paths = removal_paths(CAPS, SOURCE.with_name("sub-01_ses-M000_ce-gd_t1w.nii.gz"), VISIT)
+    assert paths.image.name.endswith("_desc-SynthNCE_res-1x1x1_T1w.nii.gz")
+    assert paths.measures.name.endswith("_res-1x1x1_measures.json")
 
 
 def test_the_affine_carries_its_direction():

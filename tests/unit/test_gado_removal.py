@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from clinica_gado import gado_removal
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
 from clinica_gado.caps import removal_paths
 from clinica_gado.errors import OutputError
 from clinica_gado.files import write_json
-from clinica_gado.gado_removal import RemovalSettings, is_done, make_request
+from clinica_gado.gado_removal import RemovalSettings, is_done, make_request, preprocess
 
 MODEL, OTHER_MODEL = "a" * 64, "b" * 64
 
@@ -48,6 +49,15 @@ def test_done_is_an_image_with_a_sidecar_of_the_same_source_model_and_parameters
     job.source.write_bytes(b"another image")
     with pytest.raises(OutputError, match="SourceSha256"):
         is_done(job, settings, MODEL)
+
+
+def test_a_result_of_another_preprocessing_is_not_done_beside_the_new_one(
+    job, settings, monkeypatch
+):
+    leave_result(job, settings)
+    monkeypatch.setattr(gado_removal, "prepare_linear", lambda *_: None)
+    preprocess(job, replace(settings, overwrite=True))
+    assert not is_done(job, settings, MODEL)
 
 
 def test_a_native_image_counts_when_it_is_there_and_of_the_same_model(job, settings):

@@ -270,6 +270,17 @@ def test_the_table_says_which_visits_are_left_alone_and_what_they_lack(
     assert "1 visit left alone (the visit has no T2w): sub-02 ses-M000." in caplog.messages
 
 
+@pytest.mark.parametrize("target", ["annex/object", "sub-01_ses-M000_FLAIR.nii.gz"])
+def test_a_required_image_that_is_a_link_to_nothing_is_a_problem(whole: Any, target: str) -> None:
+    flair = whole.folder_of("sub-01_ses-M000_FLAIR.nii.gz") / "sub-01_ses-M000_FLAIR.nii.gz"
+    flair.unlink()
+    flair.symlink_to(target)
+    selection = select_inputs(whole.root, InputRequest(("T1w", "FLAIR"), ("T1w", "FLAIR")))
+    assert selection.jobs == []
+    (problem,) = selection.problems
+    assert problem.filename.endswith("FLAIR.nii.gz")
+
+
 def test_amplification_names_the_image_that_a_visit_lacks(dataset: Any) -> None:
     dataset.add(f"{VISIT}_ce-none_T1w.nii.gz")
     wanted = request("T1w", "T1w-lowdose", substitutes={"T1w-lowdose": "T1w-ce"})

@@ -44,6 +44,18 @@ def test_sidecars_of_other_images_do_not_apply(dataset: Any, name: str) -> None:
     assert metadata_of_the_only_image(dataset) == Metadata()
 
 
+def test_a_sidecar_beside_its_own_image_is_of_no_other(dataset: Any) -> None:
+    dataset.add("sub-01_ses-M000_T1w.nii.gz", ContrastBolusIngredient="NONE")
+    dataset.write("sub-01/sub-01_T1w.json", '{"a": 1}')
+    dataset.add(NAME)
+    reader = DatasetReader(dataset.root)
+    (folder,) = list_visits(dataset.root).folders
+    images = {image.path.name: image for image in reader.t1w_of(folder)[0]}
+    assert reader.metadata_of(images[NAME]).fields == {"a": 1}
+    own = reader.metadata_of(images["sub-01_ses-M000_T1w.nii.gz"]).fields
+    assert own == {"a": 1, "ContrastBolusIngredient": "NONE"}
+
+
 @pytest.mark.parametrize("text", ["{", "", "[1]", "\x00", '"text"'])
 def test_a_corrupt_sidecar_is_noted_and_the_others_are_kept(dataset: Any, text: str) -> None:
     dataset.write("T1w.json", '{"a": 1}')

@@ -53,6 +53,16 @@ def test_linked_participants_are_followed(dataset: Any, tmp_path: Path) -> None:
     assert visits(dataset.root) == [("sub-01", "ses-M000")]
 
 
+def test_a_participant_whose_link_leads_in_a_circle_costs_itself_alone(dataset: Any) -> None:
+    dataset.add("sub-02_T1w.nii.gz")
+    (dataset.root / "sub-01").symlink_to(dataset.root / "sub-01")
+    listing = list_visits(dataset.root)
+    assert [folder.visit.participant_id for folder in listing.folders] == ["sub-02"]
+    ((visit, _, reason),) = listing.problems
+    assert visit.participant_id == "sub-01"
+    assert "cannot read its folder" in reason
+
+
 def test_the_table_chooses_visits_and_repeated_lines_count_once(dataset: Any, tsv: Any) -> None:
     dataset.add("sub-01_ses-M000_T1w.nii", "sub-01_ses-M012_T1w.nii", "sub-02_T1w.nii")
     row = "sub-01 ses-M012"

@@ -139,7 +139,10 @@ def leave_real_image(name, file, source, prepared, destination, options):
     shape = read_volume(prepared.linear).data.shape
     values = np.random.default_rng(1).uniform(50, 150, shape).astype(np.float32)
     save_volume(Volume(values, np.eye(4)), destination.image)
-    write_json(destination.sidecar, {"ImageSha256": sha256_of(file.path)})
+    lead = read_sidecar(prepared.linear_sidecar) or {}
+    request = {"ImageSha256": sha256_of(file.path), "BValuesSha256": None}
+    request |= {"LeadSha256": lead.get("SourceSha256"), "Options": lead.get("Options")}
+    write_json(destination.sidecar, request)
 
 
 def test_a_segmentation_asked_for_later_is_made_later(visit, settings, monkeypatch):

@@ -22,6 +22,18 @@ def no_gpu(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("no_gpu")
+def test_running_shortens_no_products_and_changes_nothing_else() -> None:
+    def settings() -> dict[str, bool]:
+        cudnn = torch.backends.cudnn
+        return {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+
+    before = settings()
+    with choose_compute("cpu").running():
+        assert settings() == before
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.is_inference_mode_enabled()
+
+
 def test_auto_is_the_cpu_where_there_is_no_gpu() -> None:
     assert choose_compute("auto", "fp32").device == torch.device("cpu")
 

@@ -82,6 +82,9 @@ def test_voxels_without_signal_are_zero_and_the_others_are_clipped() -> None:
 def test_shells_are_told_apart_by_their_distance() -> None:
     groups = shells_of(np.array([1005.0, 0, 5, 995, 500, 1000]))
     assert [group.tolist() for group in groups] == [[1, 2], [4], [3, 5, 0]]
+    # As of intravoxel incoherent motion: neighbours are near, the whole row is no shell.
+    groups = shells_of(np.array([0.0, 10, 20, 40, 80, 100, 150, 200, 800]))
+    assert [group.tolist() for group in groups] == [[0, 1, 2, 3], [4, 5], [6, 7], [8]]
 
 
 def write_series(folder, volumes, b):

@@ -83,6 +83,14 @@ def test_as_acquired_the_largest_brain_is_smaller_than_the_smallest_head(volume_
     assert is_brain_only(ball(radius_mm)) is expected
 
 
+def test_a_slab_of_a_head_is_no_brain_however_small():
+    head = load_template("head").volume.data
+    masked = np.where(head > np.quantile(head, 0.5), head, 0)[:, :, 80:170].copy()
+    slab = Volume(masked, MNI_GRID.affine)
+    assert (masked > 0).sum() / 1000 < 2300
+    assert not is_brain_only(slab)
+
+
 def test_at_the_templates_size_a_brain_with_a_margin_is_a_brain():
     grown = ndimage.binary_dilation(template_brain(), iterations=2)
     assert 2100 < grown.sum() / 1000 < 2250

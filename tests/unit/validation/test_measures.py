@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,15 @@ def test_other_images_are_measured_again(job, caps):
     image = removal_paths(caps, job.source, job.visit).image
     save_volume(Volume(np.ones(SHAPE, np.float32), CROP_GRID.affine), image)
     assert not is_measured(job, caps)
+
+
+def test_without_a_reference_that_was_withdrawn_they_are_made_again(job, caps):
+    measure_visit(job, caps)
+    alone = replace(job, reference=None)
+    assert not is_measured(alone, caps)
+    measure_visit(alone, caps)
+    assert is_measured(alone, caps)
+    assert measured(alone, caps)["Similarity"] == {}
 
 
 def test_other_definitions_are_measured_again(job, caps, monkeypatch):

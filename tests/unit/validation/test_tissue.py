@@ -46,6 +46,16 @@ def test_other_settings_segment_again(images, segmenter, monkeypatch):
     assert segmenter.seen == images * 2
 
 
+def test_maps_that_cannot_be_saved_fail_their_own_image(make_visit, caps, segmenter):
+    ours, others = (
+        list(image_paths(make_visit(name), caps).values()) for name in ("sub-1", "sub-2")
+    )
+    segmentation_paths(ours[0]).sidecar.parent.touch()
+    failures = segment_images([*ours, *others], segmenter)
+    assert set(failures) == set(ours)
+    assert all(read_maps(image) is not None for image in others)
+
+
 def test_what_failed_is_told_and_tried_again(images, segmenter):
     segmenter.failing = [images[0]]
     assert segment_images(images, segmenter) == {images[0]: f"{images[0].name} broke."}

@@ -26,8 +26,13 @@ def stand_ins(monkeypatch):
     """Keep registration and figures out: images of some voxels have neither."""
     measured = set()
     monkeypatch.setattr(visits_module, "align_reference", lambda job, caps, options: None)
+    monkeypatch.setattr(visits_module, "is_aligned", has_aligned_reference)
     monkeypatch.setattr(visits_module, "is_measured", lambda job, caps: job.visit in measured)
     monkeypatch.setattr(visits_module, "measure_visit", lambda job, caps: measured.add(job.visit))
+
+
+def has_aligned_reference(job, caps):
+    return job.reference is None or reference_paths(caps, job).image.is_file()
 
 
 def test_every_image_of_every_visit_is_segmented_in_one_call(make_visit, settings, segmenter):
