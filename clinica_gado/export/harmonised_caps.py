@@ -159,8 +159,12 @@ def _place_visit(
         checksum = _place(candidate, request)
     except GadoError as error:
         return _left_out(visit, FAILED, str(error))
-    except (OSError, ValueError) as error:
-        return _left_out(visit, FAILED, f"unexpected {error}; please report it.")
+    except OSError as error:
+        why = f"its image cannot be copied: {error.strerror or error}; check permissions and space"
+        return _left_out(visit, FAILED, why)
+    except ValueError as error:
+        reason = f"unexpected {type(error).__name__}: {error}; please report it."
+        return _left_out(visit, FAILED, reason)
     return _row(candidate, request, checksum, review)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from clinica_gado.bids import Visit
 from clinica_gado.caps import qc_folder
 from clinica_gado.files import write_tsv
 from clinica_gado.report.build import write_report
+from clinica_gado.report.html import asset
 from clinica_gado.report.planes import save_planes
 from clinica_gado.report.reviews import Review, read_reviews
 from clinica_gado.segmentation.segmenter import TissueMaps
@@ -177,7 +179,9 @@ def test_motion_is_reduced_on_request(browser: Any) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     browser.find_element(By.CSS_SELECTOR, "[value=blink]").click()
     figure = browser.find_element(By.CSS_SELECTOR, ".planes.blink")
-    time.sleep(1.8)
+    period = re.search(r"const BLINK_MS = (\d+)", asset("viewer.js"))
+    assert period is not None
+    time.sleep(1.5 * int(period.group(1)) / 1000)
     assert "swapped" not in figure.get_attribute("class")
     figure.parent.find_element(By.XPATH, "//button[.='Swap']").click()
     assert "swapped" in figure.get_attribute("class")

@@ -83,6 +83,7 @@ def test_images_are_float32_on_the_grid_of_clinica_in_the_scale_of_their_input(f
 
 def test_the_sidecar_says_what_the_image_is_and_names_nobody(first_run):
     _, caps = first_run
+    assert results(caps)
     for path in results(caps):
         sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
         assert sidecar["SyntheticImage"] is True

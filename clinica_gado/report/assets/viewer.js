@@ -3,6 +3,7 @@
 const PLANES = ["sagittal", "coronal", "axial"];
 const view = { first: DATA.compared[0], second: DATA.compared[1], mode: "slider", tissues: new Set() };
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+const BLINK_MS = 800;
 const urls = new Map();
 let blinkTimer = null;
 
@@ -140,5 +141,5 @@ function setBlinking() {
   if (view.mode !== "blink" || calm.matches) return;
   blinkTimer = setInterval(() => {
     for (const figure of document.querySelectorAll(".planes.blink")) figure.classList.toggle("swapped");
-  }, 800);
+  }, BLINK_MS);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 pytest.importorskip("dask_jobqueue")
@@ -13,6 +14,11 @@ from clinica_gado.warehouse import slurm
 from clinica_gado.warehouse.engine import EngineError
 from clinica_gado.warehouse.slurm import MAX_EARLY_ENDS, JobKind, SlurmJobs
 
+LOOPBACK = next(
+    name
+    for name, addresses in psutil.net_if_addrs().items()
+    if any(address.address == "127.0.0.1" for address in addresses)
+)
 KIND = JobKind(2, {"cores": 4, "memory": "8GB"})
 
 
@@ -96,7 +102,7 @@ def test_jobs_that_slurm_would_refuse_are_named_before_any_is_submitted(tmp_path
     )
     sbatch.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    good = JobKind(1, {"cores": 1, "memory": "1GB", "interface": "lo"})
+    good = JobKind(1, {"cores": 1, "memory": "1GB", "interface": LOOPBACK})
     wrong = JobKind(1, {**good.keywords, "queue": "nowhere"})
     with pytest.raises(EngineError, match=r"\[gpu\] describes: invalid partition .* nowhere"):
         slurm.start_jobs({"cpu": good, "gpu": wrong}, tmp_path / "jobs", "127.0.0.1:0")
@@ -105,6 +111,6 @@ def test_jobs_that_slurm_would_refuse_are_named_before_any_is_submitted(tmp_path
 
 def test_without_sbatch_nothing_starts(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    kind = JobKind(1, {"cores": 1, "memory": "1GB", "interface": "lo"})
+    kind = JobKind(1, {"cores": 1, "memory": "1GB", "interface": LOOPBACK})
     with pytest.raises(EngineError, match="where sbatch works"):
         slurm.start_jobs({"cpu": kind}, tmp_path / "jobs", "127.0.0.1:0")
