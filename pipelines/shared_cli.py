@@ -39,7 +39,7 @@ def network_options(flips: str, model_help: str, flips_help: str) -> Decorator:
             "--precision",
             default="auto",
             type=click.Choice(["auto", "fp32", "bf16"]),
-            help="Of the network's arithmetic.",
+            help="Numeric precision of the network.",
         ),
         declare(
             "--flips", default=flips, type=click.Choice(["none", "lr", "all"]), help=flips_help

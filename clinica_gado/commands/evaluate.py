@@ -28,11 +28,13 @@ _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--cache", type=_FOLDER, default=Path("pairs"), help="Keeps what can be used again.")
 @click.option("--lesions", type=_FOUND, help="Lesion labels.  [default: BIDS/derivatives/lesions]")
 @enhancing_label_option()
-@click.option("--histogram-matching/--no-histogram-matching", default=True, help="Beside models.")
+@click.option(
+    "--histogram-matching/--no-histogram-matching", default=True, help="Also evaluate it."
+)
 @click.option(
     "--target",
     is_flag=True,
-    help="Beside models: what one that keeps its input's style can reach at best.",
+    help="Also evaluate what a model that keeps its input's style can reach at best.",
 )
 @click.option("--plain", is_flag=True, help="The visits of -tsv have no contrast: what is changed?")
 @click.option(
@@ -43,8 +45,18 @@ _FOUND = click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--tpm", type=_FILE, help="Tissue probability map for SPM instead of its own.")
 @click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where models run.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto")
-@click.option("--flips", type=click.Choice(["none", "lr", "all"]), default="none")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    help="Numeric precision of models.",
+)
+@click.option(
+    "--flips",
+    type=click.Choice(["none", "lr", "all"]),
+    default="none",
+    help="Average over mirrored runs: 2 (left-right) or all 8.",
+)
 @click.option(
     "--write-card",
     "card_data",

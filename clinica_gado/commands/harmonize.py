@@ -48,7 +48,7 @@ def _visit_options(command: click.Command) -> click.Command:
     "--threads",
     type=click.IntRange(min=1),
     show_default="an equal share",
-    help="Of each visit.",
+    help="Threads of each visit.",
 )
 @click.option(
     "--dashboard", show_default="127.0.0.1:8787", help="Where the dashboard of our Dask listens."

@@ -73,7 +73,10 @@ def lesions(
     if len(found.comparisons):
         click.echo(found.comparisons.to_string(index=False, float_format="%.4f"))
     if len(found.left_out):
-        click.echo(f"{len(found.left_out)} visits count nowhere: {output / 'left_out.tsv'}")
+        from clinica_gado.words import counted
+
+        left = counted(len(found.left_out), "visit")
+        click.echo(f"{left} left out of all scores: {output / 'left_out.tsv'}")
 
 
 @cli.command(context_settings=_SETTINGS)

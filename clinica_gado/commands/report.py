@@ -64,10 +64,10 @@ def cli(
     anew = exclude or quality_tsv is not None or tests_in_family is not None
     if anew and pipeline not in (REMOVAL, ENHANCEMENT):
         raise click.UsageError(
-            f"--exclude and --tests-in-family are of the tests of {REMOVAL} and {ENHANCEMENT}."
+            f"--exclude and --tests-in-family apply only to {REMOVAL} and {ENHANCEMENT}."
         )
     if quality_tsv is not None and pipeline != REMOVAL:
-        raise click.UsageError(f"--quality-tsv is of the tests of {REMOVAL}.")
+        raise click.UsageError(f"--quality-tsv applies only to {REMOVAL}.")
     from clinica_gado.report.build import write_report
 
     if anew:

@@ -11,6 +11,7 @@ from clinica_gado.bids import Visit
 from clinica_gado.errors import SelectionError
 from clinica_gado.export.candidates import SYNTHETIC
 from clinica_gado.files import read_table
+from clinica_gado.words import counted, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,10 +47,10 @@ def covariates(origins: Sequence[tuple[Visit, str]], path: Path | None) -> pd.Da
     table = table[[*IDS, SITE, *(c for c in table if c not in (*IDS, SITE, "origin"))]]
     incomplete = table.isna().any(axis=1)
     if incomplete.any():
-        names = ", ".join(" ".join(ids) for ids in table.loc[incomplete, IDS].to_numpy()[:5])
+        names = first_few(" ".join(ids) for ids in table.loc[incomplete, IDS].to_numpy())
         logger.warning(
-            "%d visits lack covariates in %s and are not in covariates.tsv: %s.",
-            *(incomplete.sum(), path, names),
+            "%s without covariates in %s, so not in covariates.tsv: %s.",
+            *(counted(int(incomplete.sum()), "visit"), path, names),
         )
     return table[~incomplete]
 

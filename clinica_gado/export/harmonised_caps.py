@@ -32,6 +32,7 @@ from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.provenance import generated_by
 from clinica_gado.report.reviews import REJECT, Review, read_reviews
 from clinica_gado.warehouse.progress import show_progress
+from clinica_gado.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,9 @@ def _prepare(request: ExportRequest) -> None:
     """Start the output folder, or take up one that an earlier export made; refuse any other."""
     output, caps = request.output.resolve(), request.caps.resolve()
     if output.is_relative_to(caps) or caps.is_relative_to(output):
-        raise OutputError(f"{request.output} and {request.caps} lie in each other; use another.")
+        raise OutputError(
+            f"{request.output} must neither hold {request.caps} nor lie in it; choose another."
+        )
     description = output / "dataset_description.json"
     if (read_sidecar(description) or {}).get("Name") == DATASET_NAME:
         remove_leftovers(output)
@@ -266,7 +269,7 @@ def _finish(request: ExportRequest, result: _Export) -> int:
     failed = sum(row["status"] == FAILED for row in left_out)
     synthetic = sum(row["origin"] == SYNTHETIC for row in rows)
     logger.info(
-        "%s: %d visits, %d of them synthetic; %d left out, %d of them failed.",
-        *(request.output, len(rows), synthetic, len(left_out), failed),
+        "%s: %s, %d of them synthetic; %d left out, %d of them failed.",
+        *(request.output, counted(len(rows), "visit"), synthetic, len(left_out), failed),
     )
     return failed

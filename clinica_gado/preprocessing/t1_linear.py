@@ -71,6 +71,10 @@ class LinearOptions:
     template: Path | None = None
     seed: int = RANDOM_SEED
 
+    def __post_init__(self) -> None:
+        if self.route not in ROUTES:
+            raise ValueError(f"Unknown route {self.route!r}; choose one of {', '.join(ROUTES)}.")
+
     @property
     def is_fast(self) -> bool:
         """Whether what is done beside the registration to the template is to be fast, too."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clinica_gado.evaluation.metrics import records
-from clinica_gado.evaluation.statistics import bonferroni, paired_t_test, wilcoxon_test
+from clinica_gado.evaluation.statistics import PARTICIPANT, compare_pairs
 from clinica_gado.evaluation.tables import PaperTable, format_p
 from clinica_gado.files import write_tsv
 from clinica_gado.sequences import T1W, T1W_LOW_DOSE
@@ -158,43 +158,26 @@ def compare(
     tested = [candidate for candidate in candidates if candidate.parent is not None]
     rows = []
     for candidate in tested:
-        smaller, larger = (
-            by_subject(scored[inputs], criterion)
-            for inputs in (candidate.inputs, candidate.parent or ())
-        )
-        difference = (smaller - larger).dropna().to_numpy(dtype=np.float64)
+        pairs = pd.DataFrame({
+            "smaller": by_subject(scored[candidate.inputs], criterion),
+            "larger": by_subject(scored[candidate.parent or ()], criterion),
+        })  # fmt: skip
+        tests = compare_pairs(pairs.dropna(), len(tested))
         rows.append({
             "step": candidate.step,
             "left_out": candidate.left_out,
             "inputs": ",".join(candidate.inputs),
             "is_kept": candidate.is_kept,
             "criterion": criterion,
-            **_test(difference, len(tested)),
+            **tests,
         })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).drop(columns="n_visits", errors="ignore")
 
 
 def by_subject(cases: pd.DataFrame, criterion: str) -> pd.Series:
     """Return the mean of a score over the cases of each subject, or label map."""
-    return cases.groupby(cases["case"].map(subject_of_name))[criterion].mean()
-
-
-def _test(difference: np.ndarray, m: int) -> dict[str, Any]:
-    student, wilcoxon = paired_t_test(difference), wilcoxon_test(difference)
-    return {
-        "n": len(difference),
-        "mean_difference": float(difference.mean()) if len(difference) else float("nan"),
-        "ci_low": student.ci_low,
-        "ci_high": student.ci_high,
-        "t": student.t,
-        "p": student.p,
-        "p_bonferroni": bonferroni(student.p, m),
-        "m": m,
-        "d_z": student.d_z,
-        "wilcoxon_p": wilcoxon.p,
-        "wilcoxon_p_bonferroni": bonferroni(wilcoxon.p, m),
-        "note": "; ".join(filter(None, (student.note, wilcoxon.note))),
-    }
+    subjects = cases["case"].map(subject_of_name).rename(PARTICIPANT)
+    return cases.groupby(subjects)[criterion].mean()
 
 
 def _table(

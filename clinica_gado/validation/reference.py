@@ -8,13 +8,14 @@ from typing import Any
 
 from clinica_gado.bids import Job
 from clinica_gado.caps import is_of, read_sidecar, reference_paths, removal_paths
+from clinica_gado.errors import InputImageError
 from clinica_gado.files import sha256_of, write_json
 from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.preprocessing.linear import read_itk_affine
 from clinica_gado.preprocessing.multimodal import bring_by_t1w
 from clinica_gado.preprocessing.plausibility import RegistrationCheck, check_registration
-from clinica_gado.preprocessing.t1_linear import LinearOptions, choose_template
+from clinica_gado.preprocessing.t1_linear import LinearOptions, choose_template, readable
 from clinica_gado.preprocessing.templates import is_brain_only, template_brain
 
 
@@ -61,14 +62,17 @@ def is_aligned(job: Job, caps: Path) -> bool:
     if job.reference is None:
         return True
     paths = reference_paths(caps, job)
-    return is_of(_request(job, job.reference, caps), paths.sidecar, paths.image)
+    try:
+        return is_of(_request(job, job.reference, caps), paths.sidecar, paths.image)
+    except InputImageError:
+        return False  # aligning it says in words that it cannot be opened
 
 
 def _request(job: Job, reference: Path, caps: Path) -> dict[str, Any]:
     """Return what decides the aligned reference, files by checksum."""
     linear = read_sidecar(removal_paths(caps, job.source, job.visit).linear_sidecar) or {}
     return {
-        "ReferenceSha256": sha256_of(reference),
+        "ReferenceSha256": sha256_of(readable(reference)),
         "SourceSha256": linear.get("SourceSha256"),
         "Options": linear.get("Options"),
     }

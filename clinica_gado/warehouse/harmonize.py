@@ -268,7 +268,7 @@ def _write_tables(
             done = sum(record.status == DONE for record in records)
             if done > REPORT_VISITS:
                 logger.info(
-                    "The report is left out: %d visits have too many pictures for one page.", done
+                    "The report is left out: %d visits are too many for one page of pictures.", done
                 )
             tables = partial(write_tables, state.caps, state.folder, quality_tsv)
             written = write_results(state.caps, PIPELINE, tables, with_report=done <= REPORT_VISITS)

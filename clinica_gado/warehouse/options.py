@@ -62,19 +62,23 @@ def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
     if options["slurm"] is not None and name != "slurm":
         raise EngineError("--slurm-options needs --engine slurm: without it no job is submitted.")
     if name == "slurm" and options["gpu_workers"]:
-        raise EngineError("--gpu-workers is not for --engine slurm: a table [gpu] has the jobs.")
+        raise EngineError(
+            "With --engine slurm, a [gpu] table in --slurm-options describes GPU jobs."
+        )
     if name == "processes" and options["gpu_workers"]:
         raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
     if options["dashboard"] is not None and name in ("processes", "scheduler"):
         raise EngineError(
-            "--dashboard is for a Dask started here: --scheduler has its own, processes none."
+            "--dashboard applies only where this command starts Dask: --engine local or slurm."
         )
     if options["workers"] is None:
         return
     if name == "slurm":
-        raise EngineError("--workers is not for --engine slurm: jobs and processes say how many.")
+        raise EngineError(
+            "With --engine slurm, jobs and processes in --slurm-options say how many workers."
+        )
     if name == "scheduler":
-        raise EngineError("--workers is not for --scheduler: its workers run already.")
+        raise EngineError("--workers does not apply to --scheduler, whose workers run already.")
 
 
 def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:

@@ -288,7 +288,7 @@ def test_synthetic_images_are_tested_against_the_others(measured_caps):
     refused = CliRunner().invoke(
         report_command, [*arguments, "--quality-tsv", str(folder / "reviews.tsv")]
     )
-    assert (refused.exit_code, "--quality-tsv is of the tests of" in refused.output) == (2, True)
+    assert (refused.exit_code, "--quality-tsv applies only to" in refused.output) == (2, True)
     pages = export_pages(measured_caps, PIPELINE, folder / "pages", "png")
     assert len(pages) == 2
 

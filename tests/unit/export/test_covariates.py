@@ -50,7 +50,7 @@ def test_visits_with_gaps_are_left_out_and_named(
     rows = "participant_id session_id age", "sub-A ses-M000 50", "sub-A ses-M012 n/a"
     table = covariates(ORIGINS, users_table(*rows))
     assert table["session_id"].tolist() == ["ses-M000"]
-    assert "2 visits lack covariates" in caplog.text
+    assert "2 visits without covariates" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -140,11 +140,11 @@ def test_wrong_values_of_jobs_are_told_with_what_is_allowed(tmp_path, kind, line
         ("--slurm-options needs --engine slurm", "--slurm-options {toml}"),
         ("--slurm-options needs", "--slurm-options {toml} --engine processes"),
         ("--slurm-options needs", "--slurm-options {toml} --scheduler tcp://127.0.0.1:1"),
-        ("--gpu-workers is not for", "--engine slurm --slurm-options {toml} --gpu-workers 2"),
-        ("--workers is not for", "--engine slurm --slurm-options {toml} --workers 5"),
-        ("--workers is not for", "--scheduler tcp://127.0.0.1:1 --workers 5"),
-        ("--dashboard is for", "--scheduler tcp://127.0.0.1:1 --dashboard :1"),
-        ("--dashboard is for", "--engine processes --dashboard :1"),
+        (r"a \[gpu\] table", "--engine slurm --slurm-options {toml} --gpu-workers 2"),
+        ("how many workers", "--engine slurm --slurm-options {toml} --workers 5"),
+        ("--workers does not apply", "--scheduler tcp://127.0.0.1:1 --workers 5"),
+        ("--dashboard applies only", "--scheduler tcp://127.0.0.1:1 --dashboard :1"),
+        ("--dashboard applies only", "--engine processes --dashboard :1"),
     ],
 )
 def test_options_that_exclude_each_other_are_told(tmp_path, words, arguments):
