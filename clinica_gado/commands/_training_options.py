@@ -28,7 +28,11 @@ _DATA: tuple[Decorator, ...] = (
     click.option(
         "-tsv", "--subjects_sessions_tsv", "visits_tsv", type=FILE, help="Visits to take."
     ),
-    click.option("--validation-tsv", type=FILE, help="Visits whose subjects judge, never taught."),
+    click.option(
+        "--validation-tsv",
+        type=FILE,
+        help="Visits whose subjects judge, never taught; without --folds.",
+    ),
     click.option("--contrast-tsv", type=FILE, help="What is known of the contrast of T1w images."),
     click.option(
         "--input-filter",
@@ -50,20 +54,31 @@ _DATA: tuple[Decorator, ...] = (
         help="Where contrast is added: route of images that are not in --caps.",
     ),
     click.option(
-        "--label-map", "label_maps", type=FILE, multiple=True, help="Head to simulate on."
+        "--label-map", "label_maps", type=FILE, multiple=True, help="Head to simulate on, of 1 mm."
     ),
     click.option("--cache", type=FOLDER, default=Path("pairs"), help="Keeps preprocessed pairs."),
     click.option(
         "--folds",
+        type=click.IntRange(min=1),
         default=1,
-        help="Cross-validate by subject, or without visits by label map, by so many networks.",
+        help="Number of networks to cross-validate by subject, or without visits by label map.",
     ),
 )
 _MACHINE: tuple[Decorator, ...] = (
     click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to train."),
-    click.option("--devices", default=1, help="How many of these devices, on each machine."),
-    click.option("--nodes", default=1, help="How many machines."),
-    click.option("--workers", default=1, help="Processes that draw patches ahead."),
+    click.option(
+        "--devices",
+        type=click.IntRange(min=1),
+        default=1,
+        help="How many of these devices, on each machine.",
+    ),
+    click.option("--nodes", type=click.IntRange(min=1), default=1, help="How many machines."),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=0),
+        default=1,
+        help="Processes that draw patches ahead.",
+    ),
     click.option("--overwrite", is_flag=True, help="Begin anew, whatever OUTPUT holds."),
 )
 

@@ -27,6 +27,7 @@ from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.linear import run_linear
 from clinica_gado.preprocessing.templates import is_brain_only, load_template, template_brain
+from clinica_gado.training.origin import ORIGIN, origin_of, outdated
 
 if TYPE_CHECKING:
     from clinica_gado.evaluation.cases import Image, Mask
@@ -81,18 +82,24 @@ def _plain_of(folder: VisitFolder, assessor: Assessor) -> PlainImage | None:
 
 
 def prepare_plain(images: Sequence[PlainImage], cache: Path) -> list[Path]:
-    """Bring images to the template; return the files, made if absent."""
+    """Bring images to the template; return the files, made if absent or of other images."""
+    chosen = {
+        cache / "plain" / f"{image.visit.participant_id}_{image.visit.session_id}.npz": image
+        for image in images
+    }
+    origins = {path: origin_of([image.path]) for path, image in chosen.items()}
+    renewed = outdated(origins)
     prepared = []
-    for image in images:
-        path = cache / "plain" / f"{image.visit.participant_id}_{image.visit.session_id}.npz"
+    for path, image in chosen.items():
         try:
-            if not path.is_file():
+            if path in renewed:
                 logger.info("Registering %s", image.path.name)
                 volume = read_volume(image.path)
                 template = load_template("brain" if is_brain_only(volume) else "head")
                 cropped = run_linear(volume, template.volume).cropped.data
                 with atomic_path(path) as partial:
-                    np.savez_compressed(partial, source=cropped)
+                    origin = np.array(origins[path])
+                    np.savez_compressed(partial, source=cropped, **{ORIGIN: origin})
             prepared.append(path)
         except (InputImageError, RegistrationError) as error:
             logger.warning("%s; this image is left out.", error)

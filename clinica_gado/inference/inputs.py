@@ -141,6 +141,12 @@ def _as_volume(name: str, array: Any) -> NDArray[np.float32]:
     volume = np.asarray(array, dtype=np.float32)
     if volume.ndim != 3:
         raise InputImageError(f"The image {name} has {volume.ndim} dimensions; it must have 3.")
+    # Outside the region too: one such voxel spreads over all that the network's levels reach.
+    n_bad = volume.size - int(np.isfinite(volume).sum())
+    if n_bad:
+        raise InputImageError(
+            f"The image {name} has {n_bad} voxels that are not numbers; replace them and run again."
+        )
     return volume
 
 

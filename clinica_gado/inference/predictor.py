@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from clinica_gado.errors import GadoError, InputImageError
-from clinica_gado.inference.averaging import FLIPS
+from clinica_gado.inference.averaging import FLIPS, RunningMean
 from clinica_gado.inference.change import Surroundings, change_rules_from
 from clinica_gado.inference.devices import Compute
 from clinica_gado.inference.engine import FallbackEngine
@@ -125,18 +125,26 @@ class Predictor:
         prepared = prepare_images(images, self.bundle.card, self._rules, region)
         allowed = _may_change(prepared.first, mask)
         runs, compute, notes = self._engine.run(prepared.stacked, self._mirrors)
-        spread = runs.spread
         absent = (f"{name} is missing, zeros take its place" for name in prepared.zeros)
         return Prediction(
             array=self._restore(prepared, runs.mean, allowed),
-            spread=None
-            if spread is None
-            else _where_made(prepared.scale.spread(spread, runs.mean), (prepared.brain, allowed)),
+            spread=self._spread(prepared, runs, allowed),
             device=str(compute.device),
             precision=compute.precision,
             n_runs=runs.count,
             notes=(*notes, *absent),
         )
+
+    def _spread(
+        self, prepared: PreparedImages, runs: RunningMean, allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32] | None:
+        """Return the spread of the runs on the scale of the first input; None for one run."""
+        spread, made = runs.spread, runs.mean
+        if spread is None:
+            return None
+        if self.bundle.card.output == "change":
+            made = prepared.stacked[0, 0].numpy() + made
+        return _where_made(prepared.scale.spread(spread, made), (prepared.brain, allowed))
 
     def _restore(
         self,

@@ -83,6 +83,8 @@ LABELS_OF_TISSUE: dict[Tissue, tuple[int, ...]] = {
     Tissue.SPINAL_CORD: (512,),
 }
 
+VOXEL_MM, VOXEL_TOLERANCE = 1.0, 0.01
+"""Of label maps: vessels, lesions and blur are drawn in voxels of this size."""
 FIRST_EXTRACEREBRAL_LABEL = 500
 BRAIN = tuple(
     label
@@ -122,7 +124,8 @@ def load_label_map(path: Path) -> LabelMap:
     Raises
     ------
     InputImageError
-        The file cannot be read, is not 3D, or holds labels without a tissue.
+        The file cannot be read, is not 3D, has voxels of another size than 1 mm, or holds labels
+        without a tissue.
     """
     try:
         image = nib.as_closest_canonical(nib.load(path))
@@ -131,6 +134,13 @@ def load_label_map(path: Path) -> LabelMap:
         raise InputImageError(f"Cannot read the label map {path}: {error}") from error
     if labels.ndim != 3:
         raise InputImageError(f"{path} has {labels.ndim} dimensions; a label map has three.")
+    sizes_mm = nib.affines.voxel_sizes(image.affine)
+    if np.abs(sizes_mm - VOXEL_MM).max() > VOXEL_TOLERANCE * VOXEL_MM:
+        sizes = " × ".join(f"{size:.3g}" for size in sizes_mm)
+        raise InputImageError(
+            f"{path} has voxels of {sizes} mm; those of a label map must be of 1 mm: resample it, "
+            "nearest neighbour."
+        )
     unknown = sorted(set(np.unique(labels).tolist()) - set(_tissue_of_label()))
     if unknown:
         raise InputImageError(f"{path} holds labels of no known tissue: {unknown}.")

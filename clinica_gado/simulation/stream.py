@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from clinica_gado.simulation.acquisition import displacement, interpolate
 from clinica_gado.simulation.agent import CLINICAL_DOSE_MMOL_PER_KG
@@ -191,13 +192,17 @@ def draw_patch(rng: np.random.Generator, anatomy: _Anatomy, settings: StreamSett
 
 
 def _box(centre: np.ndarray, size: int, shape: torch.Size) -> Box:
-    starts = [int(np.clip(c - size // 2, 0, n - size)) for c, n in zip(centre, shape, strict=True)]
+    """Return a cube around a voxel, moved inwards at the border; it can reach beyond the last."""
+    starts = [max(0, min(int(c) - size // 2, n - size)) for c, n in zip(centre, shape, strict=True)]
     x, y, z = (slice(start, start + size) for start in starts)
     return x, y, z
 
 
 def render_patch(head: Head, draw: PatchDraw) -> Patch:
-    """Render a patch with and without agent, with the same noise and the same artefacts."""
+    """Render a patch with and without agent, with the same noise and the same artefacts.
+
+    Where the head is smaller than the patch it is padded with zeros, which do not count.
+    """
     part, acquisition, scan = head.crop(draw.box), draw.scan.acquisition, draw.scan
     white = float(tissue_signal(draw.parameters, scan.sequence, 0.0)[Tissue.WHITE])
     device = part.tissue.device
@@ -209,9 +214,19 @@ def render_patch(head: Head, draw: PatchDraw) -> Patch:
     for dose in (scan.dose_mmol_per_kg, 0.0):
         signal = render_signal(part, draw.parameters, scan.sequence, dose, acquisition.inflow)
         image = rician(_degrade(signal, draw, acquisition) * field, noise)
-        images.append((image if keep is None else image * keep).flip(draw.mirrored))
-    mask = torch.ones_like(images[0]) if keep is None else keep.flip(draw.mirrored).float()
-    return Patch(images[0], images[1], mask)
+        images.append(image if keep is None else image * keep)
+    mask = torch.ones_like(images[0]) if keep is None else keep.float()
+    source, target, counted = (
+        _fill(volume, draw.box).flip(draw.mirrored) for volume in (*images, mask)
+    )
+    return Patch(source, target, counted)
+
+
+def _fill(volume: torch.Tensor, box: Box) -> torch.Tensor:
+    """Pad what a box holds of a head, (X, Y, Z), with zeros to the sides of the box."""
+    margins = [(0, part.stop - part.start - n) for part, n in zip(box, volume.shape, strict=True)]
+    # Padding goes from the last axis to the first.
+    return functional.pad(volume, [side for margin in reversed(margins) for side in margin])
 
 
 def _degrade(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,13 @@ from clinica_gado.models.registry import ARCHITECTURES, build_network
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.cases import ENHANCED
-from clinica_gado.training.config import ADDING_CONTRAST, MADE
+from clinica_gado.training.config import ADDING_CONTRAST, MADE, NetworkConfig
 from clinica_gado.virtual_enhancement import PIPELINE as ENHANCEMENT
 
 if TYPE_CHECKING:
     from clinica_gado.inference.normalisation import Rule
     from clinica_gado.models.blocks import SynthesisNetwork
-    from clinica_gado.training.config import NetworkConfig, TrainingConfig
+    from clinica_gado.training.config import TrainingConfig
 
 NOT_MEASURED = "Nothing was measured on it yet: `clinica-gado evaluate --write-card` does."
 NOT_COMPARED = (
@@ -146,6 +146,25 @@ def architecture_of(network: NetworkConfig) -> dict[str, Any]:
         "in_channels": n_images,
         "output": network.output_mode,
     }
+
+
+def network_config_of(card: Card) -> NetworkConfig:
+    """Return what a configuration says of the network of a card; the inverse of `architecture_of`.
+
+    What the card does not say has the default of the network, or of the configuration.
+    """
+    builder = signature(ARCHITECTURES[card.architecture["name"]]).parameters
+    numbers = {**{name: item.default for name, item in builder.items()}, **card.architecture}
+    said = {
+        **numbers,
+        "architecture": numbers["name"],
+        "inputs": ",".join(item.name for item in card.inputs),
+        "output_mode": numbers["output"],
+        "grid": card.grid.name,
+        "normalisation": card.normalisation["rule"],
+    }
+    known = {item.name for item in fields(NetworkConfig)}
+    return NetworkConfig(**{name: value for name, value in said.items() if name in known})
 
 
 def task_of(target: str) -> str:

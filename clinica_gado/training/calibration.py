@@ -76,7 +76,12 @@ def _errors(
 
 
 def on_one_scale(trial: Trial) -> Trial:
-    """Give what is wanted the median of the first image: two scans have each their own gain."""
+    """Give what is wanted the median of the first image: two scans have each their own gain.
+
+    A trial that is on one scale already stays as it is: there the agent alone moves the median.
+    """
+    if trial.same_scale:
+        return trial
     medians = (float(np.median(image[trial.mask])) for image in (trial.first, trial.wanted))
     return replace(trial, wanted=trial.wanted * np.float32(next(medians) / next(medians)))
 

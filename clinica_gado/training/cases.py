@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.sequences import T1W_CE
 from clinica_gado.training.config import MADE
+from clinica_gado.training.origin import ORIGIN, origin_of, outdated
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.target import excess_of
 from clinica_gado.validation.enhanced_lesions import lesions_key, read_lesions
@@ -46,7 +47,9 @@ logger = logging.getLogger(__name__)
 ENHANCED, BRAIN, LESION = "enhanced", "brain", "lesion"
 LABELS = "labels"
 """What the lesions of a real case were read from, see `labels_key`."""
-_NOT_INPUTS = (ENHANCED, BRAIN, LESION, LABELS)
+SAME_SCALE = "same_scale"
+"""Whether the enhanced image of a case has the units of the first one, see `Case`."""
+_NOT_INPUTS = (ENHANCED, BRAIN, LESION, LABELS, SAME_SCALE, ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -128,25 +131,33 @@ def prepare_cases(
     ----------
     cache : where the cases are kept.
     settings : dataset, CAPS and preprocessing; what is in that CAPS already is taken from there.
-        Its lesions (see `read_lesions`) are kept with the case: one that was prepared with other
-        labels, or before there were any, is prepared anew.
+        Its lesions (see `read_lesions`) are kept with the case: one that was prepared of other
+        images, in another way or with other labels, or before there were any, is prepared anew.
     """
+    origins = {_path_of(job, cache): (job, _origin_of(job, settings)) for job in jobs}
+    renewed = outdated({path: origin for path, (_, origin) in origins.items()})
     prepared = []
-    for job in jobs:
-        path = cache / _folder_name(job) / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
+    for path, (job, origin) in origins.items():
         try:
             labels = labels_key(job, settings)
-            if not path.is_file() or labels_of_case(path) != labels:
-                _prepare(job, settings, path, labels)
+            if path in renewed or labels_of_case(path) != labels:
+                _prepare(job, settings, path, {ORIGIN: origin, LABELS: labels})
             prepared.append(path)
         except GadoError as error:
             logger.warning("%s; this visit is left out.", error)
     return prepared
 
 
-def _folder_name(job: InputJob) -> str:
+def _path_of(job: InputJob, cache: Path) -> Path:
     names = "-".join(job.files)
-    return names if job.reference is not None else f"{names}-alone"
+    folder = names if job.reference is not None else f"{names}-alone"
+    return cache / folder / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
+
+
+def _origin_of(job: InputJob, settings: EnhancementSettings) -> str:
+    files = [path for file in job.files.values() for path in (file.path, file.b_values)]
+    linear, caps = settings.linear, settings.caps.resolve()
+    return origin_of([*files, job.reference, linear.template], asdict(linear), caps)
 
 
 def labels_key(job: InputJob, settings: EnhancementSettings) -> str | None:
@@ -164,7 +175,9 @@ def labels_of_case(path: Path) -> str | None:
         return str(arrays[LABELS]) if LABELS in arrays.files else None
 
 
-def _prepare(job: InputJob, settings: EnhancementSettings, path: Path, labels: str | None) -> None:
+def _prepare(
+    job: InputJob, settings: EnhancementSettings, path: Path, texts: Mapping[str, str | None]
+) -> None:
     logger.info("Preparing %s", job.visit)
     preprocess(job, settings)
     arrays: dict[str, Any] = {BRAIN: read_brain(paths_of(job, settings))}
@@ -173,7 +186,8 @@ def _prepare(job: InputJob, settings: EnhancementSettings, path: Path, labels: s
         arrays[ENHANCED] = read_volume(real_enhanced_paths(settings.caps, job).image).data
     lesions = read_lesions(job, settings)
     if lesions is not None:
-        arrays |= {LESION: lesions.enhancing, LABELS: np.array(labels)}
+        arrays[LESION] = lesions.enhancing
+    arrays |= {name: np.array(text) for name, text in texts.items() if text is not None}
     arrays |= read_images(job, settings.caps)
     with atomic_path(path) as partial:
         np.savez_compressed(partial, **arrays)
@@ -191,8 +205,9 @@ def load_case(path: Path, target: str = ENHANCED) -> Case:
         images = {name: arrays[name] for name in arrays.files if name not in (*_NOT_INPUTS, target)}
         wanted, brain = arrays[target if target in MADE else ENHANCED], arrays[BRAIN]
         lesion = arrays[LESION] if LESION in arrays.files else None
+        same_scale = target not in MADE and SAME_SCALE in arrays.files and bool(arrays[SAME_SCALE])
     mask = (next(iter(images.values())) > 0) & (wanted > 0)
-    case = Case(path.stem, images, wanted, brain, mask, lesion=lesion)
+    case = Case(path.stem, images, wanted, brain, mask, same_scale, lesion)
     return in_own_style(case) if target == "added" else case
 
 

@@ -5,6 +5,7 @@ The options of `clinica-gado train` take their type, default and help from here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -150,7 +151,7 @@ class OptimisationConfig:
     """How the weights are fitted."""
 
     steps: int = _setting(3000, "Optimiser steps.")
-    epochs: int = _setting(0, "Passes over the real pairs, instead of a number of steps.")
+    epochs: int = _setting(0, "Passes over the real pairs, not steps; simulated patches count too.")
     optimiser: Literal["adam", "adamw"] = _setting("adam", "Optimiser.")
     learning_rate: float = _setting(2e-3, "Highest learning rate.")
     weight_decay: float = _setting(0.0, "Decay of the weights: L2 penalty (Adam) or decoupled.")
@@ -288,7 +289,7 @@ _POSITIVE = (
 )
 _SHARES = (
     *("enhancing_share", "simulated_share", "unenhanced_share", "warm_up", "ema_decay"),
-    *("fine_tuning_share", "missing_share"),
+    *("fine_tuning_share", "missing_share", "real_unenhanced_share"),
 )
 
 
@@ -313,7 +314,7 @@ def _out_of_range(config: TrainingConfig) -> list[str]:
 
 def _is_number(value: object, kind: type) -> bool:
     allowed = (int, float) if kind is float else (int,)
-    return isinstance(value, allowed) and not isinstance(value, bool)
+    return isinstance(value, allowed) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _contradictions(config: TrainingConfig) -> list[str]:

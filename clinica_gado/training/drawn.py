@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clinica_gado.files import atomic_path, sha256_of
-from clinica_gado.training.cases import BRAIN, ENHANCED, LESION, Case
+from clinica_gado.training.cases import BRAIN, ENHANCED, LESION, SAME_SCALE, Case
 from clinica_gado.training.heads import place_on_crop_grid
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.simulated import simulate_case
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 DIGITS = 8
 """Of the checksum of a label map, that tell it from others."""
+VERSION = "v2"
+"""Of the files, in their names: those of the first do not say on which scale a case is, so that
+neither they nor networks that learned from them are taken for these."""
 
 
 def name_of_head(label_map: Path) -> str:
@@ -40,7 +43,7 @@ def simulate_cases(
     for label_map in label_maps:
         digest = sha256_of(label_map)[:DIGITS]
         for draw in range(n_draws):
-            path = folder / f"{name_of_head(label_map)}_draw-{draw}.npz"
+            path = folder / f"{name_of_head(label_map)}_draw-{draw}_{VERSION}.npz"
             if not path.is_file():
                 logger.info("Simulating %s", path.stem)
                 case = simulate_case(label_map, int(digest, 16) * 1000 + draw, inputs)
@@ -66,6 +69,7 @@ def place_case(case: Case) -> Case:
 
 def _save(case: Case, path: Path) -> None:
     arrays: dict[str, Any] = {ENHANCED: case.wanted, BRAIN: case.brain, **case.images}
+    arrays[SAME_SCALE] = np.array(case.same_scale)
     if case.lesion is not None:
         arrays[LESION] = case.lesion
     with atomic_path(path) as partial:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 import torch
 
+from clinica_gado.inference.normalisation import PercentileMedian
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.simulation.stream import PairStream, StreamSettings
 from clinica_gado.training.augmentation import augment
@@ -122,7 +123,9 @@ def simulated_patches(
     if not label_maps:
         return None
     data = config.data
-    if config.takes_cases or not data.patch_size:
+    # Patches are streamed in units of white matter, and it is known for one scale where that lies.
+    is_streamed = data.patch_size > 0 and blueprint.normalisation == PercentileMedian()
+    if config.takes_cases or not is_streamed:
         simulate = partial(_simulate_whole, blueprint)
         return WholeHeads(label_maps, simulate, network.multiple, config, network.slices)
     settings = StreamSettings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,7 @@ def train(
     log = RunLog(course.folder, state.step, course.n_steps) if fabric.is_global_zero else None
     guard = GradientGuard()
     while state.step < course.n_steps:
+        buffers = [buffer.clone() for buffer in network.buffers()]
         loss, rate = stage_of(config, state.step, course.n_steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -87,8 +88,10 @@ def train(
                 fabric.backward(losses["loss"] / accumulate)
         if guard.let_pass(_clip(fabric, model, fitted, config.optimisation.clip_norm)):
             fitted.step()
+            average.update_parameters(network)
+        else:
+            restore(network, buffers)
         fitted.zero_grad()
-        average.update_parameters(network)
         state.step += 1
         if log is not None:
             numbers = {name: value.item() for name, value in losses.items()}
@@ -124,6 +127,12 @@ class GradientGuard:
             )
         logger.warning("A step is left out: its gradient is not finite.")
         return False
+
+
+def restore(network: nn.Module, buffers: Iterable[torch.Tensor]) -> None:
+    """Give a network the buffers kept from before a step: batch norms have seen what it saw."""
+    for buffer, kept in zip(network.buffers(), buffers, strict=True):
+        buffer.copy_(kept)
 
 
 def _clip(

@@ -39,8 +39,13 @@ class Batch:
 
     @property
     def enhancement(self) -> torch.Tensor:
-        """The T1w with contrast agent minus the one without, (B, 1, X, Y, Z)."""
-        change = self.target - self.source[:, self.t1w : self.t1w + 1]
+        """The T1w with contrast agent minus the one without, (B, 1, X, Y, Z).
+
+        Zero where that T1w is left out: it is zeros then, and all of the target would enhance.
+        """
+        t1w = self.source[:, self.t1w : self.t1w + 1]
+        is_given = t1w.flatten(1).any(dim=1).view(-1, 1, 1, 1, 1)
+        change = (self.target - t1w) * is_given
         return change if self.adds_contrast else -change
 
 

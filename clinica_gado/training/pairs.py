@@ -19,6 +19,7 @@ from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.linear import correct_bias, resample_to_grid, run_linear
 from clinica_gado.preprocessing.rigid import align_rigidly
 from clinica_gado.preprocessing.templates import is_brain_only, load_template
+from clinica_gado.training.origin import ORIGIN, origin_of, outdated
 from clinica_gado.training.target import remove_enhancement
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Pair:
 
 
 def prepare_pairs(jobs: Iterable[Job], cache: Path, caps: Path | None = None) -> list[Path]:
-    """Bring every pair to the template; return the files, made if absent.
+    """Bring every pair to the template; return the files, made if absent or of other images.
 
     Parameters
     ----------
@@ -64,31 +65,46 @@ def prepare_pairs(jobs: Iterable[Job], cache: Path, caps: Path | None = None) ->
     cache : where the pairs are kept.
     caps : outputs of t1-gado-removal, whose images of a visit are taken if they are there.
     """
+    chosen = {
+        cache / f"{job.visit.participant_id}_{job.visit.session_id}.npz": (job, reference)
+        for job in jobs
+        if (reference := job.reference) is not None
+    }
+    origins = {
+        path: origin_of([job.source, reference, *_images_in(caps, job)])
+        for path, (job, reference) in chosen.items()
+    }
+    renewed = outdated(origins)
     prepared = []
-    for job in jobs:
-        if job.reference is None:
-            continue
-        path = cache / f"{job.visit.participant_id}_{job.visit.session_id}.npz"
+    for path, (job, reference) in chosen.items():
         try:
-            if not path.is_file():
-                source, reference = _from_caps(job, caps) or _register(job.source, job.reference)
+            if path in renewed:
+                before, after = _from_caps(job, caps) or _register(job.source, reference)
+                kept: dict[str, Any] = {"source": before, "reference": after}
+                kept[ORIGIN] = np.array(origins[path])
                 with atomic_path(path) as partial:
-                    np.savez_compressed(partial, source=source, reference=reference)
+                    np.savez_compressed(partial, **kept)
             prepared.append(path)
         except (InputImageError, RegistrationError) as error:
             logger.warning("%s; this pair is left out.", error)
     return prepared
 
 
-def _from_caps(job: Job, caps: Path | None) -> tuple[Array, Array] | None:
+def _images_in(caps: Path | None, job: Job) -> tuple[Path, ...]:
+    """Return source and reference as t1-gado-removal prepared them, if both are there."""
     if caps is None:
-        return None
+        return ()
     files = (removal_paths(caps, job.source, job.visit).linear, reference_paths(caps, job).image)
-    if not all(path.is_file() for path in files):
+    return files if all(path.is_file() for path in files) else ()
+
+
+def _from_caps(job: Job, caps: Path | None) -> tuple[Array, Array] | None:
+    images = [read_volume(path).data for path in _images_in(caps, job)]
+    if images:
+        return images[0], images[1]
+    if caps is not None:
         logger.info("%s: no pair in %s, it is registered here.", job.visit, caps)
-        return None
-    source, reference = (read_volume(path) for path in files)
-    return source.data, reference.data
+    return None
 
 
 def _register(source_path: Path, reference_path: Path) -> tuple[Array, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +12,23 @@ from clinica_gado.errors import TrainingError
 from clinica_gado.evaluation.lesions import ENHANCING
 from clinica_gado.models.bundle import find_bundle, known_bundles, load_bundle
 from clinica_gado.models.card import synthesis_of
+from clinica_gado.models.registry import build_network
 from clinica_gado.sequences import T1W, T1W_CE, T1W_LOW_DOSE
+from clinica_gado.training.blueprint import architecture_of, network_config_of
 from clinica_gado.training.config import TrainingConfig
 from clinica_gado.training.devices import Devices
+from clinica_gado.training.losses import taps_of
 from clinica_gado.training.simulated import DOSES, RENDERED_AS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clinica_gado.models.card import Card
-    from clinica_gado.training.blueprint import Blueprint
 
 logger = logging.getLogger(__name__)
 
+MAX_FOLDS = 100
+"""That a bundle can hold."""
 LEADERS = (T1W, T1W_LOW_DOSE)
 """What can come first where contrast is added: its sequence and scale are those of the result."""
 
@@ -86,15 +90,66 @@ class TrainingRequest:
         return {name: value for name, value in said.items() if value}
 
 
+def begin_with_bundle(request: TrainingRequest) -> TrainingRequest:
+    """Return the request with the network of the bundle to begin with, if any, in its settings.
+
+    Raises
+    ------
+    TrainingError, BundleError
+        The bundle takes other images, its network contradicts the other settings, or it cannot be
+        used.
+    """
+    if request.start_from is None:
+        return request
+    card = load_bundle(find_bundle(request.start_from)).card
+    names = tuple(item.name for item in card.inputs)
+    if names != request.config.input_names:
+        raise TrainingError(
+            f"{request.start_from} takes {', '.join(names)}, the settings ask for "
+            f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
+        )
+    try:
+        config = replace(request.config, network=network_config_of(card))
+    except ValueError as error:
+        raise TrainingError(
+            f"{request.start_from} does not go with the settings: {error}."
+        ) from error
+    return replace(request, config=config)
+
+
+def check_folds(request: TrainingRequest) -> None:
+    """Refuse ways to split the data that contradict each other, before any work.
+
+    Raises
+    ------
+    TrainingError
+        They do, or there is no such fold, or there are more than a bundle can hold.
+    """
+    folds, fold = request.folds, request.fold
+    if not 1 <= folds <= MAX_FOLDS:
+        raise TrainingError(f"There cannot be {folds} folds; give --folds 1 to {MAX_FOLDS}.")
+    if folds > 1 and request.validation_tsv is not None:
+        raise TrainingError(
+            "Each fold is judged by visits of its own, and would teach those of --validation-tsv: "
+            "leave out --folds or --validation-tsv."
+        )
+    if fold is not None and folds == 1:
+        raise TrainingError("--fold is one of several: give --folds too, or leave --fold out.")
+    if fold is not None and not 0 <= fold < folds:
+        raise TrainingError(f"There is no fold {fold}; give 0 to {folds - 1}.")
+
+
 def check_task(request: TrainingRequest) -> None:
-    """Refuse images that networks cannot learn from, or cannot be simulated, before any work.
+    """Refuse what networks cannot learn from, or cannot be simulated, before any work.
 
     Raises
     ------
     TrainingError, SelectionError, BundleError
-        Such images are asked for, or a filter or a bundle that makes images cannot be used.
+        Such images or patches are asked for, or a filter or a bundle that makes images cannot be
+        used.
     """
     config = request.config
+    _check_sizes(config)
     if config.takes_cases:
         _check_cases(request)
         return
@@ -112,6 +167,26 @@ def check_task(request: TrainingRequest) -> None:
         raise TrainingError(
             "To remove contrast a network learns from pairs of T1w-ce and T1w alone; the settings "
             f"ask for {', '.join(config.input_names)}: leave inputs, or set target to enhanced."
+        )
+
+
+def _check_sizes(config: TrainingConfig) -> None:
+    """Refuse patches that the network cannot take, or that the window of the SSIM does not fit."""
+    network = build_network(architecture_of(config.network), device="meta")
+    size, window = config.data.patch_size, config.loss.ssim_window
+    if any(size % multiple for multiple in network.multiple):
+        raise TrainingError(
+            f"patch_size is {size}; it must be a multiple of {max(network.multiple)} for this "
+            f"{config.network.architecture}."
+        )
+    tuning = config.fine_tuning
+    has_ssim = config.loss.ssim or (tuning.fine_tuning_share and tuning.fine_tuning_ssim)
+    seen = size or (network.slices if window != "slices" else None)
+    side = len(taps_of(window))
+    if has_ssim and seen and seen < side:
+        raise TrainingError(
+            f"The SSIM needs {side} voxels a side, the network sees {seen} at a time: set "
+            f"{'a larger patch_size' if size else 'ssim_window to slices'}, or ssim to 0."
         )
 
 
@@ -171,13 +246,4 @@ def _check_maker(name: str, card: Card, inputs: Sequence[str]) -> None:
         raise TrainingError(
             f"--synthesise {name}: {card.id} makes it of {', '.join(foreign)}, which the network "
             f"does not take ({', '.join(inputs)})."
-        )
-
-
-def check_start(request: TrainingRequest, blueprint: Blueprint) -> None:
-    """Refuse a bundle to begin with whose images are not those asked for."""
-    if blueprint.inputs != request.config.input_names:
-        raise TrainingError(
-            f"{request.start_from} takes {', '.join(blueprint.inputs)}, the settings ask for "
-            f"{', '.join(request.config.input_names)}: set inputs to those of the bundle."
         )

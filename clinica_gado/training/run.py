@@ -41,7 +41,13 @@ from clinica_gado.training.heads import simulated_patches
 from clinica_gado.training.loop import Course, train
 from clinica_gado.training.pairs import prepare_pairs
 from clinica_gado.training.patches import PatchDataset
-from clinica_gado.training.request import TrainingRequest, check_start, check_task, makers_of
+from clinica_gado.training.request import (
+    TrainingRequest,
+    begin_with_bundle,
+    check_folds,
+    check_task,
+    makers_of,
+)
 from clinica_gado.training.scaled import scaled_cases, scaled_pairs
 from clinica_gado.training.simulated import simulate_case
 from clinica_gado.training.validation import Keeper, Trial, trial_of_case, trial_of_pair
@@ -73,17 +79,18 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
     Raises
     ------
     TrainingError
-        There is nothing to learn from, pairs of this kind cannot be prepared, or `output` holds a
-        run with other settings.
+        There is nothing to learn from, pairs of this kind cannot be prepared, settings contradict
+        each other, or `output` holds a run with other settings.
     """
+    request = begin_with_bundle(request)
     check_task(request)
+    check_folds(request)
     makers = makers_of(request)
     splits = make_splits(request, prepare(request))
     learned = list(dict.fromkeys(file for split in splits for file in split.training))
     blueprint = blueprint_of(
         request.config, request.start_from, partial(fit_ranges, request, learned)
     )
-    check_start(request, blueprint)
     blueprint = replace(blueprint, synthesised_by={**blueprint.synthesised_by, **makers})
     fabric = start_fabric(request.devices, request.config.optimisation.precision)
     fabric.launch()
@@ -189,8 +196,6 @@ def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
     Without pairs, folds are of label maps: each is judged by heads simulated on the others.
     """
     if request.folds > 1:
-        if request.fold is not None and not 0 <= request.fold < request.folds:
-            raise TrainingError(f"There is no fold {request.fold}; give 0 to {request.folds - 1}.")
         if not files:
             return _split_heads(request)
         return split_folds(files, request.folds, request.config.seed)
@@ -267,7 +272,7 @@ def train_split(
     )
     train(network, dataset, course, fabric, keeper)
     if fabric.is_global_zero:
-        calibrate(load_bundle(request.output), split, config)
+        calibrate(load_bundle(request.output), split, config, str(fabric.device))
     fabric.barrier()
     return load_bundle(request.output)
 
@@ -322,10 +327,14 @@ def count_steps(config: TrainingConfig, n_pairs: int, world: int) -> int:
     return math.ceil(optimisation.epochs * max(n_pairs, 1) / at_once)
 
 
-def calibrate(bundle: Bundle, split: Split, config: TrainingConfig) -> Bundle:
+def calibrate(bundle: Bundle, split: Split, config: TrainingConfig, device: str) -> Bundle:
     """Write the bundle again, complete, its change as strong as suits whole images best.
 
     Those are the real pairs that it learned from; of cases, those that judge, if there are any.
+
+    Parameters
+    ----------
+    device : where the predictor runs.
     """
     facts = dict(bundle.card.training_data)
     if facts.get("complete"):
@@ -334,7 +343,7 @@ def calibrate(bundle: Bundle, split: Split, config: TrainingConfig) -> Bundle:
     weights: Mapping[str, torch.Tensor] = bundle.load_network().state_dict()
     files = split.validation if config.data.takes_cases else split.training
     if files and bundle.card.output == "change" and config.validation.calibrate == "yes":
-        gain = _find_gain(bundle, files, config)
+        gain = _find_gain(Predictor(bundle, device=device), files, config)
         weights = scale_change(weights, gain)
         facts["gain_on_change"] = gain
         if config.data.takes_cases:
@@ -343,17 +352,12 @@ def calibrate(bundle: Bundle, split: Split, config: TrainingConfig) -> Bundle:
     return save_bundle(bundle.folder, card, [weights])
 
 
-def _find_gain(bundle: Bundle, files: Sequence[Path], config: TrainingConfig) -> float:
-    predictor, weight, target = (
-        *(Predictor(bundle), config.loss.enhancement_weight),
-        config.data.target,
-    )
+def _find_gain(predictor: Predictor, files: Sequence[Path], config: TrainingConfig) -> float:
+    weight = config.loss.enhancement_weight
     if not config.data.takes_cases:
         return best_gain(predictor, map(partial(trial_of_pair, target="remapped"), files), weight)
-    trials = map(partial(trial_of_case, target=target), files)
-    # What is wanted is made of the first image there, in its units.
-    scaled = trials if target == "added" else map(on_one_scale, trials)
-    return best_gain(predictor, scaled, weight, gains=CASE_GAINS, agent_in=config.data.agent_in)
+    trials = map(on_one_scale, map(partial(trial_of_case, target=config.data.target), files))
+    return best_gain(predictor, trials, weight, gains=CASE_GAINS, agent_in=config.data.agent_in)
 
 
 def join_folds(request: TrainingRequest, n_folds: int, blueprint: Blueprint) -> Bundle | None:

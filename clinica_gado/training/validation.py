@@ -43,6 +43,7 @@ class Trial:
     mask : voxels that count.
     region : voxels that give the scale, as in `Predictor.predict`.
     lesion : voxels of enhancing lesions, where they are labelled.
+    same_scale : see `Case`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Trial:
     mask: NDArray[np.bool_]
     region: NDArray[np.bool_]
     lesion: NDArray[np.bool_] | None = None
+    same_scale: bool = False
 
     @property
     def first(self) -> NDArray[np.float32]:
@@ -71,7 +73,9 @@ def trial_of_case(file: Path, target: str = ENHANCED) -> Trial:
     """Read a prepared case as a trial, in the brain; its target as `DataConfig` says."""
     case = load_case(file, target)
     mask = case.mask & case.brain
-    return Trial(case.name, case.images, case.wanted, mask, case.brain, case.lesion)
+    return Trial(
+        *(case.name, case.images, case.wanted, mask, case.brain, case.lesion, case.same_scale)
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from clinica_gado.commands.main import cli
 from clinica_gado.evaluation import cases, histogram, plain, run
 from clinica_gado.inference import Prediction
 from clinica_gado.segmentation.segmenter import TissueMaps
+from clinica_gado.training.origin import origin_of
 
 SHAPE = (20, 22, 24)
 
@@ -69,7 +70,9 @@ def bids(tmp_path, monkeypatch):
         for suffix in ("T1w", "ce-gadolinium_T1w"):
             (anat / f"{visit}_{suffix}.nii.gz").touch()
         source, reference = images(number)
-        for folder, arrays in (("", {"reference": reference}), ("plain", {})):
+        before, after = (anat / f"{visit}_{name}.nii.gz" for name in ("ce-gadolinium_T1w", "T1w"))
+        pair = {"reference": reference, "origin": origin_of([before, after])}
+        for folder, arrays in (("", pair), ("plain", {"origin": origin_of([after])})):
             path = tmp_path / "pairs" / folder / f"{visit}.npz"
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(path, source=source, **arrays)
@@ -119,10 +122,12 @@ def test_a_failing_model_ends_with_one_and_its_reason(evaluate, tmp_path):
     assert set(summary["image"]) == {"identity", "histogram-matching", "good"}
 
 
-def test_rejected_visits_are_left_out(evaluate, tmp_path):
+def test_rejected_visits_are_left_out(evaluate, tmp_path, caplog):
     reviews = tmp_path / "reviews.tsv"
     reviews.write_text("participant_id\tsession_id\tdecision\nsub-2\tses-1\treject\n")
-    assert evaluate("--exclude", reviews, "--no-histogram-matching").exit_code == 0
+    with caplog.at_level("INFO", logger="clinica_gado"):
+        assert evaluate("--exclude", reviews, "--no-histogram-matching").exit_code == 0
+    assert f"Left out: 1 visit rejected in {reviews}." in caplog.messages
     table = read(tmp_path, "cases.tsv")
     assert list(table["participant_id"]) == ["sub-1", "sub-1", "sub-3", "sub-3"]
     assert set(table["image"]) == {"identity", "good"}

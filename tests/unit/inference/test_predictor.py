@@ -13,6 +13,7 @@ from clinica_gado.errors import BundleError, GadoError, InputImageError
 from clinica_gado.inference import Predictor
 from clinica_gado.inference.engine import Engine, FallbackEngine
 from clinica_gado.inference.grid import FIRST_VOXEL, crop_to
+from clinica_gado.inference.normalisation import Equalised
 from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.card import CardInput, Grid
 from clinica_gado.models.hr_fcn import HighResolutionFCN
@@ -162,6 +163,37 @@ def test_folds_are_averaged_and_their_spread_given(make_bundle, head) -> None:
     assert together.n_runs == 3
     np.testing.assert_allclose(together.array, np.mean(alone, axis=0), rtol=1e-5)
     np.testing.assert_allclose(together.spread, np.std(alone, axis=0, ddof=1), atol=1e-2)
+
+
+def test_the_spread_of_a_change_is_that_of_the_images_on_a_scale_that_is_not_linear(
+    make_bundle, head, answers
+) -> None:
+    calls = []
+
+    def count(images):
+        calls.append(1)
+        return torch.full_like(images, 0.005 * len(calls))
+
+    answers(count)
+    head[:, :, 9:] = 900 + 0.1 * head[:, :, 9:]  # a tissue of nearly one intensity
+    everywhere = np.ones(SHAPE, dtype=bool)
+    predictor = Predictor(make_bundle(n_folds=4, rule="equalised"), device="cpu", precision="fp32")
+    spread = predictor.predict([head], region=everywhere).spread
+    scale = Equalised().fit(head)
+    images = [scale.add(head, np.full_like(head, 0.005 * n)) for n in range(1, 5)]
+    np.testing.assert_allclose(
+        [np.median(spread[..., part]) for part in (slice(9), slice(9, None))],
+        [np.median(np.std(images, axis=0, ddof=1)[..., p]) for p in (slice(9), slice(9, None))],
+        rtol=0.1,
+    )
+
+
+def test_a_voxel_that_is_no_number_is_refused_outside_the_region_too(predictor_of, head) -> None:
+    region = np.zeros(SHAPE, dtype=bool)
+    region[4:13, 4:15, 4:14] = True
+    head[1, 1, 1] = np.nan
+    with pytest.raises(InputImageError, match="T1w-ce has 1 voxels that are not numbers"):
+        predictor_of().predict([head], region=region)
 
 
 @pytest.mark.parametrize("output", ["image", "change"])

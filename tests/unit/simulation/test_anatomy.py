@@ -31,6 +31,7 @@ def head(phantom: LabelMap, parameters: HeadParameters) -> Head:
 
 
 def test_layers_are_fractions_of_a_voxel(head: Head) -> None:
+    assert head.layers
     for layer in head.layers:
         assert layer.fraction.shape == head.tissue.shape
         assert layer.fraction.dtype == torch.uint8

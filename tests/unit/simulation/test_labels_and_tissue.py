@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import nibabel as nib
@@ -59,6 +60,14 @@ def test_unknown_labels_are_named(tmp_path: Path) -> None:
     image = nib.Nifti1Image(np.full((3, 3, 3), 499, dtype=np.int16), np.eye(4))
     nib.save(image, tmp_path / "map.nii.gz")
     with pytest.raises(InputImageError, match="499"):
+        load_label_map(tmp_path / "map.nii.gz")
+
+
+@pytest.mark.parametrize(("size_mm", "is_taken"), [(1.005, True), (2.0, False), (0.98, False)])
+def test_a_label_map_of_other_voxels_than_1_mm_is_refused(tmp_path, size_mm, is_taken) -> None:
+    affine = np.diag([1.0, size_mm, 1.0, 1.0])
+    nib.save(nib.Nifti1Image(np.zeros((3, 3, 3), dtype=np.int16), affine), tmp_path / "map.nii.gz")
+    with nullcontext() if is_taken else pytest.raises(InputImageError, match="resample it"):
         load_label_map(tmp_path / "map.nii.gz")
 
 

@@ -73,6 +73,20 @@ def test_a_patch_can_have_motion_and_stays_bright_at_its_edges(phantom_file: Pat
     assert float(moved.mean()) == pytest.approx(float(still.mean()), rel=0.05)
 
 
+def test_a_patch_larger_than_the_head_is_padded_with_what_does_not_count(
+    phantom_file: Path,
+) -> None:
+    small, large = (
+        PairStream([phantom_file], replace(SETTINGS, patch_size=size), seed=4) for size in (32, 48)
+    )
+    for number in range(4):
+        whole, padded = small.patch(number), large.patch(number)
+        for inside, volume in zip(vars(whole).values(), vars(padded).values(), strict=True):
+            assert volume.shape == (48, 48, 48)
+            assert int((volume != 0).sum()) == int((inside != 0).sum())
+        assert float(padded.mask.sum()) == float(whole.mask.sum())
+
+
 def _with_motion(draw: PatchDraw, motion: Motion | None) -> PatchDraw:
     acquisition = replace(draw.scan.acquisition, motion=motion, ghosting=None)
     return replace(draw, scan=replace(draw.scan, acquisition=acquisition))

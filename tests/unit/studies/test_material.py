@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from clinica_gado.errors import TrainingError
+from clinica_gado.inference.inputs import Rules
+from clinica_gado.inference.normalisation import PercentileMedian
 from clinica_gado.models.card import GRIDS
 from clinica_gado.studies.material import find_material, subjects_of
 from clinica_gado.training import drawn, run
-from clinica_gado.training.cases import Case, load_case
+from clinica_gado.training.calibration import on_one_scale
+from clinica_gado.training.cases import Case, load_case, scale_case
 from clinica_gado.training.config import TrainingConfig, with_changes
 from clinica_gado.training.drawn import place_case, simulate_cases
+from clinica_gado.training.validation import trial_of_case
 
 INPUTS = ("T1w", "FLAIR", "T1w-lowdose")
 
@@ -28,7 +32,7 @@ def simulated(monkeypatch):
         brain[4:8, 4:8, 4:8] = True
         images = {name: image * (n + 1) for n, name in enumerate(inputs)}
         lesion = np.roll(brain, 2, axis=0)
-        return Case(label_map.name, images, 9 * image, brain, brain, lesion=lesion)
+        return Case(label_map.name, images, 9 * image, brain, brain, True, lesion)
 
     monkeypatch.setattr(drawn, "simulate_case", simulate)
     # Files of the whole template's grid take seconds to write.
@@ -53,6 +57,19 @@ def test_draws_are_made_once(simulated, maps, tmp_path):
     assert tuple(case.images) == INPUTS
     assert [float(image[case.brain].mean()) for image in case.images.values()] == [2, 4, 6]
     np.testing.assert_array_equal(case.lesion, np.roll(case.brain, 2, axis=0))
+
+
+def test_a_kept_case_is_on_the_scale_that_it_was_simulated_on(simulated, maps, tmp_path):
+    (file,) = simulate_cases(maps[:1], 1, INPUTS, tmp_path)
+    enhanced = load_case(file)
+    assert enhanced.same_scale
+    np.testing.assert_array_equal(load_case(file, "added").wanted, enhanced.wanted)
+    trial = trial_of_case(file)
+    assert on_one_scale(trial) is trial
+    rule = PercentileMedian()
+    pair = scale_case(enhanced, Rules(rule, {"T1w": rule}))
+    np.testing.assert_allclose(pair.target, 9 * pair.source[0])
+    assert not load_case(file, "FLAIR").same_scale
 
 
 def test_images_and_masks_of_a_case_go_to_one_place_on_the_grid_of_the_template():

@@ -17,6 +17,7 @@ from clinica_gado.evaluation import lesions
 from clinica_gado.inference.inputs import Rules
 from clinica_gado.inference.normalisation import PercentileMedian, ZScore
 from clinica_gado.preprocessing.grids import CROP_GRID
+from clinica_gado.preprocessing.t1_linear import LinearOptions
 from clinica_gado.studies.scoring import score_image
 from clinica_gado.training import cases
 from clinica_gado.training.cases import (
@@ -143,6 +144,18 @@ def test_a_prepared_case_is_what_the_pipeline_prepared_and_is_made_once(
     np.testing.assert_array_equal(found.mask, BRAIN)
     assert not found.same_scale
     assert found.lesion is None
+
+
+def test_a_case_of_other_images_or_another_route_is_prepared_anew(
+    job, settings, tmp_path, made, caplog
+):
+    caplog.set_level(logging.INFO)
+    fast = replace(settings, linear=LinearOptions("fast"))
+    other = replace(job, reference=tmp_path / "sub-1_ses-M000_acq-other_T1w.nii.gz")
+    for given, how in ((job, settings), (job, fast), (other, fast), (other, fast)):
+        prepare_cases([given], tmp_path / "cache", how)
+    assert made.count("inputs") == 3
+    assert caplog.text.count("is of other images or another preprocessing") == 2
 
 
 @pytest.fixture

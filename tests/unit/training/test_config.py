@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from clinica_gado.commands.train import cli
+from clinica_gado.models.bundle import PRETRAINED, load_card
 from clinica_gado.models.card import GRIDS
 from clinica_gado.models.registry import build_network
-from clinica_gado.training.blueprint import architecture_of
+from clinica_gado.training.blueprint import architecture_of, network_config_of
 from clinica_gado.training.config import (
     TrainingConfig,
     config_from,
@@ -115,6 +116,15 @@ def test_a_card_has_the_numbers_that_its_network_takes(architecture, numbers):
     build_network(card, device="meta")
 
 
+@pytest.mark.parametrize("folder", sorted(f for f in PRETRAINED.iterdir() if f.is_dir()))
+def test_the_network_of_a_card_is_what_a_configuration_says_of_it(folder):
+    card = load_card(folder)
+    network = network_config_of(card)
+    assert architecture_of(network) == dict(card.architecture)
+    assert network.inputs.split(",") == [item.name for item in card.inputs]
+    assert (network.grid, network.normalisation) == (card.grid.name, card.normalisation["rule"])
+
+
 def test_the_t1w_to_compare_with_is_found_among_the_inputs():
     config = with_changes(TrainingConfig(), {"inputs": "FLAIR,T1w", "target": "enhanced"})
     assert config.input_names == ("FLAIR", "T1w")
@@ -140,6 +150,8 @@ def test_settings_are_changed_by_name_whatever_their_section():
         ({"network": {"grid": "mni-2mm"}}, "whole images"),
         ({"loss": {"l1": 0}}, "at least one"),
         ({"data": {"simulated_share": 1.5}}, "between 0 and 1"),
+        ({"data": {"real_unenhanced_share": 20}}, "real_unenhanced_share must be between 0 and 1"),
+        ({"optimisation": {"learning_rate": float("nan")}}, "learning_rate must be a number"),
         ({"loss": 3}, "loss must be an object"),
         ({"network": {"architecture": "hr_fcn"}}, "slabs of slices"),
         ({"network": {"normalisation": "zscore"}}, "zscore is for networks that make"),

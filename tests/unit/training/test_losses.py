@@ -68,6 +68,18 @@ def test_what_enhances_is_the_target_beyond_its_t1w_when_contrast_is_added():
     assert nothing["local"].item() == 0
 
 
+def test_nothing_enhances_where_the_t1w_is_left_out():
+    given = torch.cat((row(7.0, 7.0, 7.0, 7.0), TARGET), dim=1)
+    left_out = torch.cat((row(7.0, 7.0, 7.0, 7.0), torch.zeros_like(TARGET)), dim=1)
+    batch = Batch(
+        *(torch.cat((given, left_out)), torch.cat((SOURCE, SOURCE)), torch.ones(2, 1, 4, 1, 1)),
+        t1w=1,
+        adds_contrast=True,
+    )
+    assert torch.equal(batch.enhancement[:1], BATCH.enhancement)
+    assert not batch.enhancement[1:].any()
+
+
 def test_the_loss_is_the_weighted_sum():
     found = losses(l1=0.1, l2=2.0, local=10.0)
     assert found["loss"] == pytest.approx(

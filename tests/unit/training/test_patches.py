@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from clinica_gado.models.registry import build_network
 from clinica_gado.simulation.stream import Patch
+from clinica_gado.training.blueprint import blueprint_of
 from clinica_gado.training.config import DataConfig, LossConfig, NetworkConfig, TrainingConfig
 from clinica_gado.training.cutting import cut_slab
-from clinica_gado.training.heads import StreamedPatches, WholeHeads
+from clinica_gado.training.heads import StreamedPatches, WholeHeads, simulated_patches
 from clinica_gado.training.pairs import ScaledPair
 from clinica_gado.training.patches import PatchDataset, Turns, as_batch, load_batches
 
@@ -205,6 +207,16 @@ def test_streamed_patches_come_on_the_scale_of_the_network():
     assert 0.5 < float(target.mean()) < 0.7
     assert torch.allclose(source, 1.5 * target)
     assert (mask == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"), [("percentile", StreamedPatches), ("minmax", WholeHeads)]
+)
+def test_patches_are_streamed_only_on_the_scale_where_their_white_matter_is_known(rule, kind):
+    settings = TrainingConfig(network=NetworkConfig(normalisation=rule))
+    blueprint = blueprint_of(settings)
+    network = build_network(blueprint.architecture, device="meta")
+    assert type(simulated_patches([Path("head")], settings, blueprint, network)) is kind
 
 
 def several():

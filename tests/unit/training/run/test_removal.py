@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -80,8 +80,24 @@ def test_folds_can_be_done_one_by_one_and_make_one_bundle(request_of):
     folds = bundle.card.training_data["folds"]
     validated = [name for fold in folds for name in fold["validation_pairs"]]
     assert sorted(validated) == [f"sub-{index:02}_ses-M000" for index in range(4)]
-    with pytest.raises(TrainingError, match="0 to 1"):
-        train_bundle(request_of(folds=2, fold=2))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 2, "validation_tsv": Path("judge.tsv")}, "leave out --folds or --validation"),
+        ({"fold": 0}, "give --folds too"),
+        ({"folds": 2, "fold": 2}, "give 0 to 1"),
+        ({"folds": 101}, "give --folds 1 to 100"),
+        ({"folds": 0}, "give --folds 1 to 100"),
+    ],
+)
+def test_ways_to_split_that_contradict_each_other_are_refused_before_any_work(
+    request_of, monkeypatch, options, message
+):
+    monkeypatch.setattr(run, "prepare", None)
+    with pytest.raises(TrainingError, match=message):
+        train_bundle(request_of(**options))
 
 
 def test_a_bundle_can_be_begun_with(request_of, tmp_path):
@@ -91,6 +107,62 @@ def test_a_bundle_can_be_begun_with(request_of, tmp_path):
     assert second.card.training_data["started_from"] == origin
     assert second.card.architecture == first.card.architecture
     assert second.sha256 != first.sha256
+
+
+def test_the_card_states_the_network_of_the_bundle_begun_with(request_of, removing, tmp_path):
+    first = train_bundle(request_of())
+    config = with_changes(removing, {"architecture": "residual_unet", "width": 64})
+    second = train_bundle(
+        request_of(config=config, output=tmp_path / "second", start_from=str(first.folder))
+    )
+    told = second.card.training_data["configuration"]
+    assert told["network"] == first.card.training_data["configuration"]["network"]
+    assert told["optimisation"] == asdict(config.optimisation)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("resunet-image-128-w8-v1", "the grid mni-128 takes whole images"),
+        ("attunet-change-1mm-w16-v7", "patch_size is 8; it must be a multiple of 16"),
+    ],
+)
+def test_settings_are_held_against_the_network_of_the_bundle_before_any_work(
+    request_of, monkeypatch, model, message
+):
+    monkeypatch.setattr(run, "prepare", None)
+    with pytest.raises(TrainingError, match=message):
+        train_bundle(request_of(start_from=model))
+
+
+def test_the_change_is_calibrated_on_the_device_of_the_run(request_of, monkeypatch):
+    asked = []
+    predictor = run.Predictor
+    monkeypatch.setattr(
+        run, "Predictor", lambda bundle, **options: asked.append(options) or predictor(bundle)
+    )
+    train_bundle(request_of())
+    assert asked == [{"device": "cpu"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patch_size": 7}, "patch_size is 7; it must be a multiple of 2"),
+        ({"ssim": 0.1}, "SSIM needs 11 voxels a side, the network sees 8"),
+        (
+            {"architecture": "unet", "patch_size": 0, "ssim": 0.1, "ssim_window": "uniform"},
+            "SSIM needs 7 voxels a side, the network sees 3 at a time: set ssim_window to slices",
+        ),
+        ({"fine_tuning_share": 0.1}, "SSIM needs 11 voxels a side"),
+    ],
+)
+def test_patches_that_the_network_or_the_ssim_cannot_take_are_refused_before_any_work(
+    request_of, removing, monkeypatch, changes, message
+):
+    monkeypatch.setattr(run, "prepare", None)
+    with pytest.raises(TrainingError, match=message):
+        train_bundle(request_of(config=with_changes(removing, changes)))
 
 
 def test_the_change_rules_of_the_bundle_begun_with_stay(request_of, tmp_path):
