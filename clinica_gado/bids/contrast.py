@@ -6,6 +6,7 @@ Order of evidence: the `ce-` entity, the sidecar (`ContrastBolusIngredient`, the
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -75,6 +76,13 @@ _WITHOUT = re.compile(
 _NO_AMOUNT = re.compile(r"0+([.,]0+)? ?(ml|cc|mmol|mmol/kg)?")
 _DENIES = re.compile(rf"(?:{_NEGATION})(?![\W_]*ionic)(?![a-z0-9])")
 """Of a text that begins with a word for "without", but for the agents that are called non-ionic."""
+_TELLING = re.compile(
+    rf"{_NEGATION}|unknown|unk|gad|gado|gd|gado(?:lin|but|ter|ben|pent|dia|xet|vers|fos|pic|vist)\w*"
+    r"|gadavist|dotarem|clariscan|prohance|multihance|magnevist|omniscan|vueway|elucirem|artirem"
+    r"|primovist|eovist|ablavar|optimark|contrast\w*|iod\w*|omnipaque|visipaque|ultravist|barium"
+    r"|xenon|carbon|dioxide|co2|ferumoxytol|feraheme|mangan\w*"
+)
+"""Words of a sidecar that may be repeated in tables and reports; others may be of the patient."""
 _UNKNOWN = frozenset((
     *("unknown", "unk", "na", "nan", "unspecified", "undefined", "unbekannt", "inconnu"),
     *("notavailable", "notapplicable", "notknown", "notspecified", "notrecorded"),
@@ -148,7 +156,14 @@ def _from_field(key: str, value: Any) -> Evidence | None:
         return None
     words = value if isinstance(value, list) else [value]
     text = " ".join(" ".join(map(str, words)).split())
-    return _judge(text, Source.SIDECAR, f"sidecar {key}={text}") if text else None
+    return _judge(text, Source.SIDECAR, f"sidecar {key}={_telling(text)}") if text else None
+
+
+def _telling(text: str) -> str:
+    """Return the words of a free text that tell of an agent, and dots for the others."""
+    words = re.findall(r"[a-z0-9]+", _simple(text))
+    told = (word if _TELLING.fullmatch(word) else "…" for word in words)
+    return " ".join(word for word, _ in itertools.groupby(told)) or "…"
 
 
 def _judge(text: str, source: Source, detail: str) -> Evidence | None:

@@ -30,10 +30,17 @@ def dicom_evidence(fields: Mapping[str, Any]) -> Evidence | None:
         if _above_zero(fields.get(key)):
             return Evidence(Contrast.ENHANCED, Source.DICOM, f"sidecar {key}={fields[key]}")
     for key in DESCRIPTIONS:
-        contrast = contrast_in_words(str(fields.get(key) or ""))
+        text = str(fields.get(key) or "")
+        contrast = contrast_in_words(text)
         if contrast is not None:
-            return Evidence(contrast, Source.DICOM, f"sidecar {key}={fields[key]}")
+            return Evidence(contrast, Source.DICOM, f"sidecar {key} says {_telling_words(text)}")
     return None
+
+
+def _telling_words(text: str) -> str:
+    """Return the words that tell of contrast: whatever else was typed may be of the patient."""
+    known = _WITHOUT_ALL | _BEFORE | _AFTER | _NOT
+    return " ".join(word for word in _words(text) if word in known or _AGENT.fullmatch(word))
 
 
 def contrast_in_words(text: str) -> Contrast | None:

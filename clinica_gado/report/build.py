@@ -45,17 +45,28 @@ def write_report(
     Raises
     ------
     OutputError
-        There is no folder of tables, or the file cannot be written.
+        There is no folder of tables, or the file cannot be written, or is no HTML, or the JSON
+        beside it is of something else.
     SelectionError
         `reviews` is no table of reviews.
     """
-    content, pictures = gather(caps, pipeline, reviews=reviews, redact=redact)
     path = qc_folder(caps, pipeline) / REPORT if output is None else output
+    _check_output(path)
+    content, pictures = gather(caps, pipeline, reviews=reviews, redact=redact)
     report_id = _report_id(caps, content)
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as stream:
         write_html(stream, content, pictures, report_id)
     write_json(path.with_suffix(".json"), content)
     return path
+
+
+def _check_output(path: Path) -> None:
+    """Refuse a name under which the report, or its content beside, would replace something else."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OutputError(f"{path} must end with .html: its content goes into a .json beside it.")
+    beside = path.with_suffix(".json")
+    if beside.exists() and not (read_sidecar(beside) or {}).keys() >= {"pipeline", "visits"}:
+        raise OutputError(f"{beside} is no report and would be replaced; give another -o.")
 
 
 def gather(

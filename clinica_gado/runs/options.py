@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clinica_gado.errors import SegmentationError
 from clinica_gado.evaluation.tissue import planned_sets
 from clinica_gado.files import read_table, sha256_of
 from clinica_gado.validation.settings import ValidationSettings
@@ -41,8 +42,13 @@ class RunOptions:
         Raises
         ------
         SegmentationError
-            SPM was asked for by name and does not run.
+            SPM was asked for by name and does not run, or a map is given for it that none reads.
         """
+        if self.tpm is not None and self.segmentation in ("none", "builtin"):
+            raise SegmentationError(
+                f"--tpm is a map for SPM, and --segmentation {self.segmentation} does without; "
+                "leave one of the two out."
+            )
         wanted = ValidationSettings(settings.caps, self.segmentation, self.tpm, settings.linear)
         segmenter = wanted.segmenter()
         # By name: the processes that treat the visits need not look for it again.

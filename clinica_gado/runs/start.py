@@ -12,7 +12,7 @@ from typing import TypeVar
 from clinica.dataset import check_bids_dataset
 from clinica.utils.exceptions import ClinicaException
 
-from clinica_gado.caps import MEGABYTES_PER_VISIT
+from clinica_gado.caps import MEGABYTES_PER_VISIT, read_sidecar
 from clinica_gado.errors import OutputError, SelectionError
 from clinica_gado.outcomes import FAILED, Outcome, Treated
 from clinica_gado.preprocessing.t1_linear import describe_options
@@ -25,7 +25,14 @@ AnyJob = TypeVar("AnyJob", bound=Treated)
 
 
 def check_start(settings: SynthesisSettings, options: RunOptions) -> None:
-    """Find what would make every visit fail, before the first long step."""
+    """Find what would make every visit fail, before the first long step.
+
+    Raises
+    ------
+    GadoError
+        One line that says what. Nothing was written: a BIDS dataset given as CAPS stays as it is.
+    """
+    _check_is_no_bids(settings.caps, settings.bids)
     if settings.linear.route == "clinica":
         from clinica_gado.preprocessing.ants_programs import check_programs
 
@@ -40,6 +47,16 @@ def check_start(settings: SynthesisSettings, options: RunOptions) -> None:
     _check_writable(settings.caps, "CAPS folder")
     if options.working_directory is not None:
         _check_writable(options.working_directory, "working directory")
+
+
+def _check_is_no_bids(caps: Path, bids: Path) -> None:
+    """Refuse to write results into a dataset of raw images, whose description would be replaced."""
+    description = read_sidecar(caps / "dataset_description.json") or {}
+    is_raw = description.get("DatasetType") == "raw" or next(caps.glob("sub-*"), None) is not None
+    if is_raw or caps.resolve() == bids.resolve():
+        raise OutputError(
+            f"{caps} is a BIDS dataset; give another folder, such as a new one, for the results."
+        )
 
 
 def _check_writable(folder: Path, role: str) -> None:

@@ -40,7 +40,7 @@ from clinica_gado.validation.enhanced_lesions import (
     read_lesions,
     seen_in,
 )
-from clinica_gado.validation.measures import DIGITS, PLANES, is_exactly
+from clinica_gado.validation.measures import DIGITS, PLANES, is_exactly, make_latest
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import (
     describe_engine,
@@ -168,6 +168,7 @@ def known_end(job: InputJob, settings: EnhancementSettings, model_sha256: str) -
             return None
     except OSError:
         return None  # a real image that cannot be read: aligning it says so in words
+    make_latest(paths_of(job, settings).measures)
     return outcome._replace(flags=(*outcome.flags, *flags_of_visit(job, settings)))
 
 

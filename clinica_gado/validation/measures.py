@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -109,6 +110,18 @@ def is_measured(job: Job, caps: Path) -> bool:
     if sidecar is None or not paths.planes.is_file():
         return False
     return is_exactly(sidecar, _request(image_paths(job, caps)))
+
+
+def make_latest(measures: Path) -> None:
+    """Date measures anew where another choice of inputs left some in the visit that are later.
+
+    The tables take the latest of a visit (`clinica_gado.validation.tables`).
+    """
+    if not measures.is_file():
+        return
+    others = (path.stat().st_mtime_ns for path in measures.parent.glob("*_measures.json"))
+    if max(others) > measures.stat().st_mtime_ns:
+        os.utime(measures)
 
 
 def is_exactly(measures: Mapping[str, Any], request: Mapping[str, Any]) -> bool:

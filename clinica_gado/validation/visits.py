@@ -9,10 +9,18 @@ from pathlib import Path
 from clinica_gado.bids import Job
 from clinica_gado.caps import read_sidecar, reference_paths, removal_paths, segmentation_paths
 from clinica_gado.outcomes import FAILED, Outcome, attempt
-from clinica_gado.validation.measures import image_paths, is_measured, measure_visit
+from clinica_gado.validation.measures import image_paths, is_measured, make_latest, measure_visit
 from clinica_gado.validation.reference import align_reference, is_aligned
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.validation.tissue import describe_engine, is_segmented, segment_images
+
+
+def known_flags(job: Job, settings: ValidationSettings) -> tuple[str, ...] | None:
+    """Return the doubts of a visit that is validated, whose measures then count; else None."""
+    if not is_validated(job, settings):
+        return None
+    make_latest(removal_paths(settings.caps, job.source, job.visit).measures)
+    return flags_of(job, settings)
 
 
 def is_validated(job: Job, settings: ValidationSettings) -> bool:

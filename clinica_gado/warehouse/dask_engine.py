@@ -234,12 +234,19 @@ def _start_here(options: EngineOptions) -> SpecCluster:
         own = {"resources": GPU, "env": {"CUDA_VISIBLE_DEVICES": card}}
         workers[f"gpu-{n}"] = {"cls": Nanny, "options": {**worker, **own}}
     scheduler = {**shared, "port": 0, "dashboard_address": options.dashboard}
-    return SpecCluster(
-        workers=workers,
-        scheduler={"cls": Scheduler, "options": scheduler},
-        security=security,
-        silence_logs=logging.CRITICAL,
-    )
+    try:
+        return SpecCluster(
+            workers=workers,
+            scheduler={"cls": Scheduler, "options": scheduler},
+            security=security,
+            silence_logs=logging.CRITICAL,
+        )
+    except RuntimeError as error:
+        reason = error.__cause__ or error
+        raise EngineError(
+            f"Dask cannot start here ({reason}); is the address of --dashboard, "
+            f"{options.dashboard}, one of this machine?"
+        ) from error
 
 
 def _cards(count: int) -> list[str]:

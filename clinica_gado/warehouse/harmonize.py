@@ -106,6 +106,8 @@ def harmonize(settings: RemovalSettings, options: RemovalRunOptions, plan: Plan)
     # Absolute: the processes that treat the visits have other current folders.
     settings = replace(settings, bids=settings.bids.resolve(), caps=settings.caps.resolve())
     check_start(settings, options)
+    with open_event_log(plan.log_json):
+        pass  # one that cannot be written is refused now
     bundle = _find_bundle(settings, plan.engine)
     settings = replace(settings, model=str(bundle.folder.resolve()))
     validation = options.validation(settings)

@@ -16,6 +16,7 @@ from clinica_gado.warehouse.harmonize import Plan
 from clinica_gado.warehouse.shards import parse_shard
 from clinica_gado.warehouse.visit_process import Limits
 
+MAX_PORT = 65535
 MEMORY_SHARE = 0.9
 """Of this machine's memory that visits may take together."""
 
@@ -67,6 +68,8 @@ def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
         )
     if name == "processes" and options["gpu_workers"]:
         raise EngineError("--gpu-workers needs Dask: leave --engine processes out.")
+    if options["dashboard"] is not None:
+        _check_address(options["dashboard"])
     if options["dashboard"] is not None and name in ("processes", "scheduler"):
         raise EngineError(
             "--dashboard applies only where this command starts Dask: --engine local or slurm."
@@ -79,6 +82,14 @@ def _refuse_ignored(name: str, options: dict[str, Any]) -> None:
         )
     if name == "scheduler":
         raise EngineError("--workers does not apply to --scheduler, whose workers run already.")
+
+
+def _check_address(address: str) -> None:
+    port = address.rpartition(":")[2]
+    if not (port.isdecimal() and int(port) <= MAX_PORT):
+        raise EngineError(
+            f"--dashboard {address}: give HOST:PORT, or :PORT, PORT up to {MAX_PORT}."
+        )
 
 
 def _read_limits(options: dict[str, Any], engine: EngineOptions) -> Limits:

@@ -91,11 +91,12 @@ def _make(job: Job, settings: RemovalSettings, steps: Sequence[str]) -> Outcome:
 
 def _validate(job: Job, settings: ValidationSettings) -> Outcome:
     """Validate one visit: SPM, if it is the engine, starts once for its two or three images."""
-    from clinica_gado.validation.visits import flags_of, is_validated, validate_visits
+    from clinica_gado.validation.visits import known_flags, validate_visits
 
     try:
-        if is_validated(job, settings):
-            return Outcome(job.visit, job.source.name, DONE, flags=flags_of(job, settings))
+        flags = known_flags(job, settings)
+        if flags is not None:
+            return Outcome(job.visit, job.source.name, DONE, flags=flags)
         return next(iter(validate_visits([job], settings)))
     except Exception as error:  # such as no SPM on this worker: the image is there all the same
         return failure(job, error)

@@ -52,6 +52,8 @@ def run(settings: RemovalSettings, options: RemovalRunOptions) -> int:
 
     share_threads(options.n_procs)
     check_start(settings, options)
+    bundle = predictor_of(settings).bundle
+    validation = options.validation(settings)
     selection = select(
         settings.bids,
         visits_tsv=options.visits_tsv,
@@ -59,8 +61,6 @@ def run(settings: RemovalSettings, options: RemovalRunOptions) -> int:
         contrast_tsv=options.contrast_tsv,
         pairs_tsv=options.pairs_tsv,
     )
-    bundle = predictor_of(settings).bundle
-    validation = options.validation(settings)
     # Absolute: the processes that treat the visits have other current folders.
     settings = replace(settings, model=str(bundle.folder.resolve()))
     decided, waiting = sort_out(

@@ -18,7 +18,7 @@ from clinica_gado.pipelines.t1_gado_removal.messages import write_job
 from clinica_gado.pipelines.t1_gado_removal.tasks import validate_task
 from clinica_gado.pipelines.texts import write_settings
 from clinica_gado.validation.settings import ValidationSettings
-from clinica_gado.validation.visits import flags_of, is_validated
+from clinica_gado.validation.visits import known_flags
 from clinica_gado.words import counted
 from clinica_gado.workflow import ProgressLog, run_steadily
 
@@ -39,7 +39,12 @@ def validate_all(
     working_directory: Path | None = None,
 ) -> list[Outcome]:
     """Validate visits and return what became of each, in order; what is there is not redone."""
-    done = {job.visit: _known(job, settings) for job in jobs if is_validated(job, settings)}
+    known = {job.visit: known_flags(job, settings) for job in jobs}
+    done = {
+        job.visit: Outcome(job.visit, job.source.name, ALREADY_DONE, flags=flags)
+        for job in jobs
+        if (flags := known[job.visit]) is not None
+    }
     waiting = [job for job in jobs if job.visit not in done]
     logger.info("%s to validate, %d done before.", counted(len(waiting), "visit"), len(done))
     if waiting:
@@ -49,10 +54,6 @@ def validate_all(
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return [done[job.visit] for job in jobs]
-
-
-def _known(job: Job, settings: ValidationSettings) -> Outcome:
-    return Outcome(job.visit, job.source.name, ALREADY_DONE, flags=flags_of(job, settings))
 
 
 def _run(

@@ -134,7 +134,7 @@ def test_of_contradictions_the_first_in_order_wins_and_they_are_said() -> None:
     evidence = contrast_evidence(name, {"ContrastBolusIngredient": "NONE"}, stated(NCE))
     assert (evidence.contrast, evidence.source) == (CE, Source.ENTITY)
     assert evidence.contradicted
-    assert "contradicted: sidecar ContrastBolusIngredient=NONE" in evidence.detail
+    assert "contradicted: sidecar ContrastBolusIngredient=none" in evidence.detail
     assert "contradicted: table says nce" in evidence.detail
 
 
@@ -163,3 +163,10 @@ def test_agreement_and_unknown_are_no_contradiction() -> None:
 )
 def test_words_of_the_table(word: str, contrast: Contrast | None) -> None:
     assert contrast_of_word(word) is contrast
+
+
+def test_what_else_was_typed_into_the_sidecar_is_not_repeated() -> None:
+    fields = {"ContrastBolusAgent": "Dotarem 15ml DUPONT Marie 1961-03-12"}
+    evidence = contrast_evidence(PLAIN, fields)
+    assert evidence.contrast is CE
+    assert evidence.detail == "sidecar ContrastBolusAgent=dotarem …"

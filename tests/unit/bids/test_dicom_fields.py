@@ -48,3 +48,9 @@ def test_an_amount_is_an_injection(amount: object) -> None:
 @pytest.mark.parametrize("amount", [0, "", None, "none"])
 def test_no_amount_says_nothing(amount: object) -> None:
     assert dicom_evidence({"ContrastBolusVolume": amount}) is None
+
+
+def test_what_else_was_typed_at_the_console_is_not_repeated() -> None:
+    evidence = dicom_evidence({"ImageComments": "post gado, DUPONT^Marie born 12/03/1961"})
+    assert evidence is not None
+    assert evidence.detail == "sidecar ImageComments says post gado"

@@ -41,6 +41,7 @@ def read(report: Path) -> tuple[str, dict]:
 def test_the_report_holds_every_visit_section_and_picture(caps: Path) -> None:
     page, content = read(write_report(caps, PIPELINE))
     assert len(content["visits"]) == 5
+    assert content["summary"][0] == {"value": 5, "label": "visits"}
     assert page.count("data-picture=") - page.count("script[data-picture=") == 1
     for section in presentation()["sections"]:
         assert f'<section id="{section["id"]}"' in page
@@ -143,6 +144,7 @@ def test_a_run_with_failures_only_opens(caps: Path) -> None:
     (folder / "failures.tsv").write_bytes(failures)
     _, content = read(write_report(caps, PIPELINE))
     assert [visit["level"] for visit in content["visits"]] == ["failed"]
+    assert content["summary"][0] == {"value": 1, "label": "visit"}
 
 
 def test_a_picture_without_its_layout_leaves_a_note(caps: Path) -> None:
@@ -172,3 +174,14 @@ def test_the_output_can_be_elsewhere(caps: Path, tmp_path: Path) -> None:
     report = write_report(caps, PIPELINE, output=tmp_path / "new" / "qc.html")
     assert report == tmp_path / "new" / "qc.html"
     assert report.with_suffix(".json").is_file()
+
+
+def test_nothing_but_a_report_is_replaced(caps: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text('{"keep": 1}')
+    for output in (tmp_path / "mine.html", tmp_path / "report.json"):
+        with pytest.raises(OutputError):
+            write_report(caps, PIPELINE, output=output)
+    assert mine.read_text() == '{"keep": 1}'
+    first = write_report(caps, PIPELINE, output=tmp_path / "report.html")
+    assert write_report(caps, PIPELINE, output=first) == first

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
-from clinica_gado.caps import removal_paths
+from clinica_gado.caps import read_sidecar, removal_paths
+from clinica_gado.errors import OutputError, SegmentationError
 from clinica_gado.files import write_json
 from clinica_gado.gado_removal import RemovalSettings, known_outcome, make_request
 from clinica_gado.outcomes import ALREADY_DONE, FAILED
 from clinica_gado.runs import start
-from clinica_gado.runs.start import sort_out, warn_of_low_space
+from clinica_gado.runs.options import RemovalRunOptions
+from clinica_gado.runs.start import check_start, sort_out, warn_of_low_space
 
 MODEL = "a" * 64
 
@@ -75,3 +78,21 @@ def test_little_room_is_told_before_the_first_visit(
     monkeypatch.setattr(start.shutil, "disk_usage", lambda folder: free)
     warn_of_low_space(tmp_path, 2, megabytes_each)
     assert ("120 MB may be needed" in caplog.text) is warned
+
+
+@pytest.mark.parametrize("kind", ["the input", "another", "by its description"])
+def test_a_bids_dataset_is_no_place_for_results_and_stays_as_it_is(kind, job, settings, tmp_path):
+    caps = settings.bids if kind == "the input" else tmp_path / "caps"
+    if kind == "another":
+        (caps / "sub-02").mkdir(parents=True)
+    content = {"Name": "x", "DatasetType": "derivative" if kind == "another" else "raw"}
+    write_json(caps / "dataset_description.json", content)
+    with pytest.raises(OutputError, match="is a BIDS dataset"):
+        check_start(replace(settings, caps=caps), RemovalRunOptions())
+    assert read_sidecar(caps / "dataset_description.json") == content
+
+
+def test_a_map_that_nobody_reads_is_refused(settings, tmp_path):
+    options = RemovalRunOptions(segmentation="none", tpm=tmp_path / "TPM.nii")
+    with pytest.raises(SegmentationError, match="--tpm is a map for SPM"):
+        options.validation(settings)

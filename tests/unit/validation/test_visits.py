@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from clinica_gado.caps import reference_paths
+from clinica_gado.caps import reference_paths, removal_paths
 from clinica_gado.errors import RegistrationError
 from clinica_gado.files import write_json
 from clinica_gado.outcomes import DONE, FAILED
@@ -12,7 +14,7 @@ from clinica_gado.validation import settings as settings_module
 from clinica_gado.validation import visits as visits_module
 from clinica_gado.validation.measures import image_paths
 from clinica_gado.validation.settings import ValidationSettings
-from clinica_gado.validation.visits import is_validated, validate_visits
+from clinica_gado.validation.visits import is_validated, known_flags, validate_visits
 
 
 @pytest.fixture
@@ -41,6 +43,18 @@ def test_every_image_of_every_visit_is_segmented_in_one_call(make_visit, setting
     assert [outcome.status for outcome in outcomes] == [DONE, DONE]
     assert len(segmenter.seen) == 5
     assert all(is_validated(job, settings) for job in jobs)
+
+
+def test_the_measures_of_what_is_asked_for_again_are_the_latest(make_visit, settings):
+    job = make_visit()
+    list(validate_visits([job], settings))
+    ours = removal_paths(settings.caps, job.source, job.visit).measures
+    other = ours.with_name("sub-01_ses-M000_run-2_measures.json")
+    for path, date in ((ours, 100), (other, 200)):
+        path.touch()
+        os.utime(path, (date, date))
+    assert known_flags(job, settings) is not None
+    assert ours.stat().st_mtime > other.stat().st_mtime
 
 
 def test_a_reference_that_cannot_be_aligned_leaves_the_rest(

@@ -145,6 +145,8 @@ def test_wrong_values_of_jobs_are_told_with_what_is_allowed(tmp_path, kind, line
         ("--workers does not apply", "--scheduler tcp://127.0.0.1:1 --workers 5"),
         ("--dashboard applies only", "--scheduler tcp://127.0.0.1:1 --dashboard :1"),
         ("--dashboard applies only", "--engine processes --dashboard :1"),
+        ("give HOST:PORT", "--dashboard foo:bar"),
+        ("give HOST:PORT", "--dashboard 127.0.0.1:99999"),
     ],
 )
 def test_options_that_exclude_each_other_are_told(tmp_path, words, arguments):
