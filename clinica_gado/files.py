@@ -105,8 +105,9 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
         raise SelectionError(f"Cannot read {path} as a tab-separated table: {error}") from error
     missing = [name for name in required if name not in table.columns]
     if missing:
+        with_all = f" with {', '.join(required)}" if len(missing) < len(required) else ""
         raise SelectionError(
             f"{path} has no column {', '.join(missing)}; "
-            f"it must have {', '.join(required)}, separated by tabs."
+            f"it must be a table separated by tabs{with_all}."
         )
     return table

@@ -31,6 +31,7 @@ from clinica_gado.models.weights import (
     read_weights,
     write_weights,
 )
+from clinica_gado.words import first_few
 
 CARD_NAME = "card.json"
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -81,7 +82,7 @@ def load_card(path: Path) -> Card:
         return card_from(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise BundleError(f"There is no model card {path}; give the folder of a bundle.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"Cannot read the model card {path}: {error}") from error
     except BundleError as error:
         raise BundleError(f"In {path}, {error}") from error
@@ -139,7 +140,15 @@ def convert_weights(weights: Path, card: Path, destination: Path) -> Bundle:
     """Make a bundle of a `.pth` or `.pt` state dictionary and a card without checksums.
 
     Names of the authors' public code are understood as well as this package's own.
+
+    Raises
+    ------
+    BundleError
+        The weights or the card cannot be used, or do not fit each other.
+    OutputError
+        The destination holds a model already.
     """
+    _refuse_occupied(destination)
     state = with_our_names(read_torch_weights(weights))
     content = load_card(card)
     check_header(header_of(state), expected_header(content.architecture), str(weights))
@@ -200,14 +209,15 @@ def import_bundle(source: Path) -> Bundle:
     ------
     BundleError
         The source does not verify, or another model has its id.
+    OutputError
+        The user's folder cannot be made or written.
     """
     bundle = load_bundle(source)
     present = known_bundles().get(bundle.card.id)
     if present is not None:
         return _same_or_refuse(bundle, present)
-    destination = user_folder() / bundle.card.id
+    destination = _make_user_folder() / bundle.card.id
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=destination.parent) as partial:
             copy = Path(partial) / bundle.card.id
             copy.mkdir()
@@ -221,6 +231,26 @@ def import_bundle(source: Path) -> Bundle:
             f"Name another folder in the environment variable {USER_FOLDER_VARIABLE}."
         ) from error
     return load_bundle(destination)
+
+
+def _make_user_folder() -> Path:
+    folder = user_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder of your models, {folder}, cannot be made ({error.strerror}); "
+            f"name another in the environment variable {USER_FOLDER_VARIABLE}."
+        ) from error
+    return folder
+
+
+def _refuse_occupied(folder: Path) -> None:
+    held = sorted(p.name for p in (folder / CARD_NAME, *folder.glob("*.safetensors")) if p.exists())
+    if held:
+        raise OutputError(
+            f"{folder} holds a model already ({first_few(held)}); name a folder without one."
+        )
 
 
 def _same_or_refuse(bundle: Bundle, present: Path) -> Bundle:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
-from typing import Any
+from typing import Any, get_args
 
 from clinica_gado.errors import BundleError
 from clinica_gado.models.blocks import OutputMode
+from clinica_gado.words import counted
 
 GRIDS: dict[str, tuple[int, int, int]] = {
     "mni-1mm": (169, 208, 179),
@@ -171,20 +172,44 @@ def card_to_json(card: Card) -> dict[str, Any]:
     return {**content, **extra}
 
 
-def _check_texts(content: Mapping[str, Any]) -> None:
-    for key in ("id", "task", "intended_use", "licence"):
-        if not isinstance(content[key], str) or not content[key].strip():
-            raise BundleError(f"the card's {key} must be a text that is not empty.")
-    if not _ID.fullmatch(content["id"]):
+def check_id(text: object) -> None:
+    """Refuse what cannot be the id of a model, with a BundleError."""
+    if not isinstance(text, str) or not _ID.fullmatch(text):
         raise BundleError(
-            f"the card's id {content['id']!r} may hold letters, digits, '.', '_' and '-' only."
+            f"the card's id {text!r} must be 1 to 100 letters, digits, '.', '_' and '-', the first "
+            "a letter or a digit."
         )
+
+
+def check_licence(text: object) -> None:
+    """Refuse a licence of no words, with a BundleError."""
+    _check_text("licence", text)
+
+
+def _check_texts(content: Mapping[str, Any]) -> None:
+    check_id(content["id"])
+    check_licence(content["licence"])
+    for key in ("task", "intended_use"):
+        _check_text(key, content[key])
+
+
+def _check_text(key: str, text: object) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise BundleError(f"the card's {key} must be a text that is not empty.")
 
 
 def _check_mappings(content: Mapping[str, Any]) -> None:
     for key, needed in (("architecture", "name"), ("normalisation", "rule")):
-        if not isinstance(content[key], Mapping) or needed not in content[key]:
-            raise BundleError(f"the card's {key} must be an object with a {needed!r}.")
+        if not _has_text(content[key], needed):
+            raise BundleError(f"the card's {key} must be an object with a text {needed!r}.")
+    output = content["architecture"].get("output", "image")
+    if output not in get_args(OutputMode):
+        known = " or ".join(get_args(OutputMode))
+        raise BundleError(f"the card's architecture has the output {output!r}; give {known}.")
+
+
+def _has_text(item: object, key: str) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get(key), str)
 
 
 def _list_of(content: Mapping[str, Any], key: str) -> list[Any]:
@@ -197,25 +222,28 @@ def _list_of(content: Mapping[str, Any], key: str) -> list[Any]:
 def _input_from(item: object) -> CardInput:
     if isinstance(item, str):
         return CardInput(item)
-    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str):
+    if not isinstance(item, Mapping) or not _has_text(item, "name"):
         raise BundleError("each of the card's inputs must be a name, or an object with a 'name'.")
+    name = item["name"]
     foreign = sorted(set(item) - {part.name for part in fields(CardInput)})
     if foreign:
-        raise BundleError(f"the card's input {item['name']} says {', '.join(foreign)}: not known.")
+        said = ", ".join(map(repr, foreign))
+        raise BundleError(f"the card's input {name!r} says {said}: not known.")
     rule = item.get("normalisation")
-    if rule is not None and (not isinstance(rule, Mapping) or "rule" not in rule):
-        raise BundleError(f"the card's normalisation of {item['name']} must have a 'rule'.")
+    if rule is not None and not _has_text(rule, "rule"):
+        raise BundleError(f"the card's normalisation of {name!r} must have a 'rule'.")
     maker = item.get("synthesised_by")
     if maker is not None and not (isinstance(maker, str) and _ID.fullmatch(maker)):
-        raise BundleError(f"the card's input {item['name']} must name a model as synthesised_by.")
-    return CardInput(item["name"], bool(item.get("may_be_missing", False)), rule, maker)
+        raise BundleError(f"the card's input {name!r} must name a model as synthesised_by.")
+    return CardInput(name, bool(item.get("may_be_missing", False)), rule, maker)
 
 
 def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ...]) -> None:
     n_channels = architecture.get("in_channels", 1)
     if len(inputs) != n_channels:
         raise BundleError(
-            f"the card lists {len(inputs)} inputs for a network of {n_channels} channels."
+            f"the card lists {counted(len(inputs), 'input')} for a network whose in_channels is "
+            f"{n_channels!r}; they must be as many."
         )
     if len({item.name for item in inputs}) < len(inputs):
         raise BundleError("the card lists an input twice; each has a channel of its own.")
@@ -226,7 +254,7 @@ def _check_channels(architecture: Mapping[str, Any], inputs: tuple[CardInput, ..
 def _grid_from(item: object) -> Grid:
     given = item if isinstance(item, Mapping) else {"name": item}
     name = given.get("name")
-    if name not in GRIDS:
+    if not isinstance(name, str) or name not in GRIDS:
         raise BundleError(f"the card's grid is {name!r}; known grids: {', '.join(GRIDS)}.")
     shape = list(GRIDS[name])
     if given.get("shape", shape) != shape:

@@ -61,7 +61,7 @@ def _check_numbers(name: str, numbers: Mapping[str, Any], known: set[str]) -> No
     foreign = sorted(set(numbers) - known)
     if foreign:
         raise BundleError(
-            f"The card gives {name} the number {', '.join(foreign)}; "
+            f"The card gives {name} the number {', '.join(map(repr, foreign))}; "
             f"it takes {', '.join(sorted(known))}."
         )
     for key, value in numbers.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle  # for the error that refusing one raises; nothing is unpickled here
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,7 @@ def read_torch_weights(path: Path) -> dict[str, torch.Tensor]:
     BundleError
         The file holds anything but tensors by name.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BundleError(f"Cannot read {path} as plain PyTorch weights: {reason}") from error
+    content = _load_tensors(path)
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -118,6 +114,18 @@ def read_torch_weights(path: Path) -> dict[str, torch.Tensor]:
     ):
         raise BundleError(f"{path} holds no state dictionary (names and tensors); save one first.")
     return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+
+
+def _load_tensors(path: Path) -> object:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, on how a file that it may refuse was pickled
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds, and advises to run what it refuses
+        raise BundleError(
+            f"{path} holds more than tensors, or is damaged, and was not read; "
+            "save the state dictionary alone, or get it again."
+        ) from error
 
 
 def _some(word: str, names: list[str]) -> str:

@@ -16,6 +16,9 @@ _INDENT = " " * 16
 _LISTED_AT_MOST = 4
 _ONLY_IN_JSON = ("configuration", "versions", "target")
 """Of what a model was trained on: every setting, and what has a line of its own."""
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\t"), ord("\n")}
+_NO_TEXT = dict.fromkeys({*_CONTROLS, *range(0xD800, 0xE000)})
+"""Left out of what is printed: a card may come from anybody, and is not to steer a terminal."""
 _CHANGE_RULE_TEXTS = {
     "darkening_gate": "of which clear darkening is kept",
     "brain_reach": "fading out away from the brain",
@@ -45,7 +48,7 @@ def listing_text(rows: Sequence[Mapping[str, Any]], user_folder: Path) -> str:
             lines.append(f"{'':{width + 4}}target: {row['target']}")
     if any(row["default"] for row in rows):
         lines.append("* used when --model names none")
-    return "\n".join(lines)
+    return "\n".join(lines).translate(_NO_TEXT)
 
 
 def card_text(card: Card) -> str:
@@ -168,6 +171,6 @@ def _in_words(value: Any) -> str:
 def _entry(label: str, text: str) -> str:
     paragraphs = [
         textwrap.fill(line, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
-        for line in text.splitlines()
+        for line in text.translate(_NO_TEXT).splitlines()
     ]
-    return f"{label:<{len(_INDENT)}}" + "\n".join(paragraphs).lstrip()
+    return f"{label.translate(_NO_TEXT):<{len(_INDENT)}}" + "\n".join(paragraphs).lstrip()

@@ -97,6 +97,7 @@ def detect(request: DetectionRequest) -> int:
     logger.info("Looking at %d T1w of %s.", len(candidates), request.bids)
     given = [(c, request, kept.get(c.image.filename, {})) for c in candidates]
     table = _Table(request.output, earlier)
+    table.save()  # a place that cannot be written is known before hours of looking
     try:
         with show_progress(len(candidates), unit="image") as progress:
             for index, seen in run_each(_look_at, given, request.n_procs, request.timeout_s):

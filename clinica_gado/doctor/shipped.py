@@ -8,6 +8,7 @@ from pathlib import Path
 from clinica_gado.doctor.finding import Finding
 from clinica_gado.errors import GadoError
 from clinica_gado.files import sha256_of
+from clinica_gado.words import counted
 
 TASK = "t1-gado-removal"
 _REINSTALL = "reinstall clinica-gado"
@@ -75,4 +76,5 @@ def _resources(name: str, expected: dict[str, str], *, needed: bool = True) -> F
     altered = [file for file, digest in expected.items() if sha256_of(folder / file) != digest]
     if altered:
         return Finding(name, "wrong", f"altered: {', '.join(altered)}", _REINSTALL, needed=needed)
-    return Finding(name, "ok", f"{len(expected)} files, verified by sha256", needed=needed)
+    verified = f"{counted(len(expected), 'file')}, verified by sha256"
+    return Finding(name, "ok", verified, needed=needed)

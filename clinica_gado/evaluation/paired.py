@@ -14,6 +14,7 @@ from clinica_gado.evaluation.measures import measure_image
 from clinica_gado.evaluation.metrics import METRICS, TISSUE_METRICS, rounded
 from clinica_gado.evaluation.tissue import COMPARED, REFERENCE, TISSUES, volume_differences
 from clinica_gado.preprocessing.templates import template_brain
+from clinica_gado.words import counted
 
 if TYPE_CHECKING:
     from clinica_gado.bids import Visit
@@ -77,7 +78,7 @@ def evaluate_pairs(
     rows: list[dict[str, Any]] = []
     segmented: dict[tuple[Visit, str], str] = {}
     for case in cases:
-        logger.info("%s: measuring %d images", case.visit, len(candidates))
+        logger.info("%s: measuring %s", case.visit, counted(len(candidates), "image"))
         if tissue is not None:
             segmented[case.visit, REFERENCE] = tissue.add(case.reference)
         for name, candidate in candidates.items():

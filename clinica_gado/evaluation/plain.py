@@ -98,8 +98,8 @@ def prepare_plain(images: Sequence[PlainImage], cache: Path) -> list[Path]:
                 template = load_template("brain" if is_brain_only(volume) else "head")
                 cropped = run_linear(volume, template.volume).cropped.data
                 with atomic_path(path) as partial:
-                    origin = np.array(origins[path])
-                    np.savez_compressed(partial, source=cropped, **{ORIGIN: origin})
+                    kept: dict[str, Any] = {"source": cropped, ORIGIN: np.array(origins[path])}
+                    np.savez_compressed(partial, **kept)
             prepared.append(path)
         except (InputImageError, RegistrationError) as error:
             logger.warning("%s; this image is left out.", error)

@@ -36,6 +36,7 @@ from clinica_gado.predictors import find_model
 from clinica_gado.report.reviews import read_reviews, rejected_visits
 from clinica_gado.segmentation.choice import choose_segmenter
 from clinica_gado.training.pairs import prepare_pairs
+from clinica_gado.words import counted
 
 if TYPE_CHECKING:
     from clinica_gado.bids import Job
@@ -160,7 +161,7 @@ def _jobs(request: EvaluationRequest) -> list[Job]:
     )
     jobs = [job for job in selection.jobs if job.visit not in rejected]
     if excluded := len(selection.jobs) - len(jobs):
-        logger.info("%d visits are left out: rejected in %s.", excluded, request.reviews)
+        logger.info("Left out: %s rejected in %s.", counted(excluded, "visit"), request.reviews)
     return jobs
 
 

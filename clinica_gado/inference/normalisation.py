@@ -250,7 +250,7 @@ def normalisation_from(numbers: Mapping[str, Any]) -> Rule:
     known = [field.name for field in fields(rule)]
     try:
         return rule(**{key: float(value) for key, value in rest.items()})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise BundleError(
             f"The card's normalisation {name!r} takes {', '.join(known) or 'no numbers'}: {error}"
         ) from error

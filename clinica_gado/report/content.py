@@ -172,7 +172,7 @@ def summarise(
     doubtful = sum(map(_is_doubtful, tables.rows["selection"]))
     alone = {visit for those in _left_alone(tables.rows["selection"]).values() for visit in those}
     return [
-        {"value": len(visits), "label": "visits"},
+        {"value": len(visits), "label": "visit" if len(visits) == 1 else "visits"},
         *([{"value": len(alone), "label": "left alone"}] if alone else []),
         {"value": n[FINE], "label": "without remarks"},
         {"value": n[DOUBTFUL], "label": "to look at", "filter": DOUBTFUL},

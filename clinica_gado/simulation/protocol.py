@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from clinica_gado.simulation.planning import (
 from clinica_gado.simulation.sampling import T1_SEQUENCES, sample_sequence
 from clinica_gado.simulation.signal import Sequence
 from clinica_gado.simulation.tissue import FIELD_STRENGTHS_T
+from clinica_gado.words import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -87,16 +88,28 @@ def write_dataset(request: SimulationRequest, device: str = "cpu") -> None:
 def subjects(request: SimulationRequest) -> Iterator[SubjectSpec]:
     """Yield each person to simulate; one is a function of seed, head and draw alone."""
     maps = find_label_maps(request.label_maps)
-    chosen = request.heads or tuple(sorted(set(maps) - HELD_OUT_HEADS))
-    missing = [number for number in chosen if number not in maps]
-    if missing or not chosen:
-        raise InputImageError(
-            f"{request.label_maps} has no label map of head {missing or 'at all'}: "
-            "it needs files named head_01_dseg.nii.gz and so on."
-        )
-    for head in chosen:
+    for head in _choose_heads(request, maps):
         for draw in range(1, request.draws + 1):
             yield _subject(request, maps[head], head, draw)
+
+
+def _choose_heads(request: SimulationRequest, maps: Mapping[int, Path]) -> tuple[int, ...]:
+    folder = request.label_maps
+    if not maps:
+        raise InputImageError(
+            f"{folder} has no label map; it needs files named head_01_dseg.nii.gz and so on."
+        )
+    chosen = request.heads or tuple(sorted(set(maps) - HELD_OUT_HEADS))
+    if not chosen:
+        raise InputImageError(
+            f"{folder} has only heads kept for validation and test; name them with --head."
+        )
+    if missing := [f"head {number}" for number in chosen if number not in maps]:
+        present = first_few(f"head {number}" for number in sorted(maps))
+        raise InputImageError(
+            f"{folder} has no label map of {', '.join(missing)}; it has {present}."
+        )
+    return chosen
 
 
 def find_label_maps(folder: Path) -> dict[int, Path]:

@@ -11,7 +11,7 @@ from clinica_gado.bids import parse_input_filters
 from clinica_gado.errors import TrainingError
 from clinica_gado.evaluation.lesions import ENHANCING
 from clinica_gado.models.bundle import find_bundle, known_bundles, load_bundle
-from clinica_gado.models.card import synthesis_of
+from clinica_gado.models.card import check_id, check_licence, synthesis_of
 from clinica_gado.models.registry import build_network
 from clinica_gado.sequences import T1W, T1W_CE, T1W_LOW_DOSE
 from clinica_gado.training.blueprint import architecture_of, network_config_of
@@ -148,6 +148,8 @@ def check_task(request: TrainingRequest) -> None:
         Such images or patches are asked for, or a filter or a bundle that makes images cannot be
         used.
     """
+    check_id(request.model_id)
+    check_licence(request.licence)
     config = request.config
     _check_sizes(config)
     if config.takes_cases:

@@ -26,6 +26,7 @@ from clinica_gado.evaluation.tissue import (
 )
 from clinica_gado.files import read_table, write_tsv
 from clinica_gado.roles import ENHANCEMENT_ROLES
+from clinica_gado.words import counted, first_few
 
 logger = logging.getLogger(__name__)
 
@@ -196,11 +197,10 @@ def _unrated(measures: Measures, tiers: pd.DataFrame | None) -> set[Visit]:
     sets = find_test_sets(visits, tiers)
     unrated = {visit for visit, found in zip(visits, sets, strict=True) if found == UNRATED}
     if unrated:
-        named = ", ".join(map(str, sorted(unrated)[:MAX_NAMED]))
         logger.warning(
-            "The table of qualities does not name %d of the %d visits with a real image without "
-            "contrast: %s%s. They are in no test set; left_out.tsv lists them. To compare them "
-            "too, give them a quality.",
-            *(len(unrated), len(visits), named, ", …" if len(unrated) > MAX_NAMED else ""),
+            "The table of qualities does not name %d of the %s with a real image without "
+            "contrast: %s. What it does not name is in no test set; left_out.tsv lists it. To "
+            "compare it too, give it a quality.",
+            *(len(unrated), counted(len(visits), "visit"), first_few(sorted(unrated), MAX_NAMED)),
         )
     return unrated

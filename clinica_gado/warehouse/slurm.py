@@ -18,6 +18,7 @@ from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed.security import Security
 
 from clinica_gado.warehouse.engine import PRELOAD, EngineError
+from clinica_gado.words import counted
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -153,7 +154,7 @@ class SlurmJobs:
                 "SLURM refuses the jobs or ends them before a worker starts in them; their logs in "
                 "log_directory say why."
             )
-        logger.warning("%d jobs of SLURM have ended; they are submitted again.", n_lost)
+        logger.warning("Ended: %s of SLURM, now submitted again.", counted(n_lost, "job"))
         for name in ended:
             self._cluster.workers.pop(name, None)
         self._cluster.scale(jobs=self._total)

@@ -60,8 +60,15 @@ def test_a_trailing_tab_does_not_shift_the_columns(tmp_path):
 
 def test_a_missing_column_is_named(tmp_path):
     (tmp_path / "t.tsv").write_text("a\n1\n")
-    with pytest.raises(SelectionError, match="no column b"):
+    with pytest.raises(SelectionError, match=r"no column b; .* with a, b\."):
         read_table(tmp_path / "t.tsv", required=("a", "b"))
+
+
+def test_columns_that_are_all_missing_are_listed_once(tmp_path):
+    (tmp_path / "t.tsv").write_text("c\n1\n")
+    with pytest.raises(SelectionError, match=r"no column a, b; it must be a table") as error:
+        read_table(tmp_path / "t.tsv", required=("a", "b"))
+    assert str(error.value).count("a, b") == 1
 
 
 def test_json_is_indented_and_keeps_letters(tmp_path):

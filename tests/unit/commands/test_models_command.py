@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 
 from clinica_gado.commands.main import cli
+from clinica_gado.doctor import shipped
 from clinica_gado.models import bundle as bundles
 from clinica_gado.models.registry import build_network
 
@@ -152,6 +154,38 @@ def test_a_broken_card_is_listed_with_its_reason(folder: Path, user_folder: Path
     run("import", str(folder))
     (user_folder / "tiny-1" / "card.json").write_text("{}")
     assert "lacks id" in run("list").output
+
+
+@pytest.mark.parametrize(
+    "card_of_one", ["[" * 100_000, {"grid": ["a"]}, {"architecture": {"name": "unet", "output": 5}}]
+)
+def test_a_wrong_card_leaves_the_other_models_listed(
+    folder: Path, user_folder: Path, card_of_one: str | dict[str, Any]
+) -> None:
+    run("import", str(folder))
+    (user_folder / "wrong").mkdir()
+    text = card_of_one if isinstance(card_of_one, str) else json.dumps({**CARD, **card_of_one})
+    (user_folder / "wrong" / "card.json").write_text(text)
+    listed = run("list").output
+    assert "tiny-1  t1-gado-removal" in listed
+    assert str(user_folder / "wrong" / "card.json") in listed
+    assert len(run("verify", "wrong", exit_code=2).output.splitlines()) == 1
+    (finding,) = [found for found in shipped.models() if found.name == "wrong"]
+    assert finding.state == "wrong"
+
+
+def test_a_card_does_not_steer_the_terminal(folder: Path) -> None:
+    path = folder / "card.json"
+    controls = "".join(map(chr, (*range(9), *range(11, 32), *range(127, 160), 0xD800)))
+    content = json.loads(path.read_text())
+    content["training_data"] = {"target": f"a{controls}b"}
+    content |= {"limits": [f"c{controls}d"], f"e{controls}f": "g\nh"}
+    path.write_text(json.dumps(content))
+    run("import", str(folder))
+    printed = run("list").output + run("show", "tiny-1").output
+    assert not set(controls) & set(printed)
+    for text in ("target: ab", "ef  "):
+        assert text in printed
 
 
 def test_weights_that_do_not_fit_are_one_line_and_nothing_is_written(

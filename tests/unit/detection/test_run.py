@@ -17,7 +17,7 @@ from clinica_gado.commands.main import cli
 from clinica_gado.detection import run as module
 from clinica_gado.detection.classifier import Picture
 from clinica_gado.detection.run import DetectionRequest, detect
-from clinica_gado.errors import GadoError, InputImageError, SelectionError
+from clinica_gado.errors import GadoError, InputImageError, OutputError, SelectionError
 from clinica_gado.warehouse.shards import Shard
 
 SHOWN = {
@@ -258,12 +258,12 @@ def test_the_table_is_saved_now_and_then(
         module, "_write", lambda path, rows: (saved.append(len(rows)), write(path, rows))
     )
     detect(request_)
-    assert saved == [5]
+    assert saved == [0, 5]  # before the first image to see that it can be written, and at the end
     saved.clear()
     monkeypatch.setattr(module, "SAVE_S", -1.0)
     monkeypatch.setattr(module, "SAVE_SHARE", 0.0)
     detect(request_)
-    assert saved == [5] * 6  # with the rows of the run before
+    assert saved == [5] * 7  # with the rows of the run before
 
 
 def test_a_synthetic_image_has_no_row(request_: DetectionRequest, add: Callable[..., Path]) -> None:
@@ -279,6 +279,15 @@ def test_a_table_that_cannot_be_used_stops_at_once(
     wrong.write_text("participant_id\tsession_id\tcontrast\nsub-1\tses-M000\tmaybe\n")
     with pytest.raises(SelectionError, match="maybe"):
         detect(replace(request_, contrast_tsv=wrong))
+    assert looked_at == []
+
+
+def test_a_place_that_cannot_be_written_stops_before_the_first_image(
+    request_: DetectionRequest, tmp_path: Path, looked_at: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Cannot write"):
+        detect(replace(request_, output=tmp_path / "file" / "contrast.tsv"))
     assert looked_at == []
 
 

@@ -88,6 +88,11 @@ def test_shipped_resources_are_verified(monkeypatch):
     assert shipped.templates().blocks
 
 
+def test_resources_are_counted():
+    assert shipped.atlas().text == "2 files, verified by sha256"
+    assert shipped.contrast_classifier().text == "1 file, verified by sha256"
+
+
 def test_an_altered_model_blocks_only_where_it_is_the_default(monkeypatch, tmp_path):
     def altered(folder):
         raise BundleError(f"{folder} is altered")

@@ -54,6 +54,16 @@ def test_a_model_that_fails_costs_its_own_row_only(cases, make_predictor, caplog
     assert "sub-01 ses-M000: broken failed: out of memory" in caplog.text.replace("_", " ")
 
 
+def test_images_are_counted(cases, caplog):
+    with caplog.at_level("INFO", logger="clinica_gado"):
+        evaluate_pairs(cases[:1], {IDENTITY: identity})
+        evaluate_pairs(cases[:1], {IDENTITY: identity, "perfect": perfect})
+    assert [m.split(": ")[1] for m in caplog.messages] == [
+        "measuring 1 image",
+        "measuring 2 images",
+    ]
+
+
 def test_volumes_of_all_images_are_compared_with_the_real_one(cases, tmp_path, segmenter):
     cache = TissueCache(tmp_path, segmenter)
     found = evaluate_pairs(cases, {IDENTITY: identity, "perfect": perfect}, cache)

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from clinica_gado.errors import BundleError, OutputError
 from clinica_gado.files import sha256_of
+from clinica_gado.inference.normalisation import normalisation_from
 from clinica_gado.models import bundle as bundles
 from clinica_gado.models.bundle import (
     default_bundle,
@@ -24,7 +25,7 @@ from clinica_gado.models.bundle import (
     load_card,
     save_bundle,
 )
-from clinica_gado.models.card import card_from, card_to_json
+from clinica_gado.models.card import card_from, card_to_json, check_id, check_licence
 from clinica_gado.models.registry import build_network
 
 GATE = {"threshold": 0.05, "width": 0.01, "smoothing_voxels": 1.5}
@@ -180,9 +181,13 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
         ({"id": "../outside"}, "id"),
         ({"licence": " "}, "licence"),
         ({"inputs": []}, "0 inputs"),
-        ({"inputs": ["a", "b"]}, "2 inputs for a network of 1"),
+        ({"inputs": ["a", "b"]}, "2 inputs for a network whose in_channels is 1"),
+        (
+            {"inputs": ["a"], "architecture": {"name": "attention_unet", "in_channels": 2}},
+            "lists 1 input for a network whose in_channels is 2",
+        ),
         ({"inputs": [{"name": "a", "may_be_missing": True}]}, "first input"),
-        ({"inputs": [{"name": "a", "optional": True}]}, "a says optional: not known"),
+        ({"inputs": [{"name": "a", "optional": True}]}, "'a' says 'optional': not known"),
         ({"inputs": [{"name": "a", "synthesised_by": "b"}]}, "first input"),
         ({"inputs": [{"name": "a", "synthesised_by": ""}]}, "must name a model"),
         ({"inputs": [{"name": "a", "normalisation": {"low": 0}}]}, "must have a 'rule'"),
@@ -191,7 +196,13 @@ def test_a_header_larger_than_the_file_is_refused(folder) -> None:
             "lists an input twice",
         ),
         ({"grid": "mni-3mm"}, "known grids: mni-1mm, mni-128"),
+        ({"grid": ["a"]}, r"grid is \['a'\]"),
+        ({"grid": {"name": ["a"]}}, r"grid is \['a'\]"),
         ({"grid": {"name": "mni-128", "shape": [64, 64, 64]}}, "shape"),
+        ({"architecture": {"name": ["a"]}}, "architecture must be an object with a text 'name'"),
+        ({"architecture": {"name": "unet", "output": 5}}, "output 5; give image or change"),
+        ({"normalisation": {"rule": ["a"]}}, "normalisation must be an object with a text 'rule'"),
+        ({"inputs": [{"name": "a", "normalisation": {"rule": []}}]}, "must have a 'rule'"),
         ({"normalisation": {}}, "normalisation"),
         ({"architecture": "attention_unet"}, "architecture"),
         ({"metrics": [{"name": "MAE", "value": 0.1}]}, "metrics must have"),
@@ -233,11 +244,31 @@ def test_a_card_that_lacks_something_says_what(folder, content) -> None:
         load_card(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"id": "a"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"id": "a"}', "[" * 100_000])
 def test_a_card_that_is_no_json_object_is_refused(folder, text) -> None:
     (folder / "card.json").write_text(text)
     with pytest.raises(BundleError, match="card"):
         load_card(folder)
+
+
+def test_ids_and_licences_are_checked_as_a_card_s_are(folder) -> None:
+    check_id("tiny-1")
+    check_licence("CC-BY-4.0")
+    for text in ("", "a b", "-a", "a" * 101, 5):
+        edit_card(folder, id=text)
+        with pytest.raises(BundleError, match="id") as in_card:
+            load_card(folder)
+        with pytest.raises(BundleError) as alone:
+            check_id(text)
+        assert str(in_card.value).endswith(str(alone.value))
+    for text in (" ", None):
+        with pytest.raises(BundleError, match="licence must be a text that is not empty"):
+            check_licence(text)
+
+
+def test_a_number_too_large_for_a_rule_is_refused() -> None:
+    with pytest.raises(BundleError, match="'percentile' takes percentile, fraction, median"):
+        normalisation_from({"rule": "percentile", "median": 10**400})
 
 
 def test_weights_that_do_not_fit_are_not_written(tmp_path, content, weights) -> None:
@@ -270,6 +301,13 @@ def test_nothing_is_left_of_an_import_that_fails(folder, user_folder, monkeypatc
     with pytest.raises(OutputError, match="No space left"):
         import_bundle(folder)
     assert list(user_folder.iterdir()) == []
+
+
+def test_a_folder_of_models_that_cannot_be_made_is_named(folder, tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(bundles.USER_FOLDER_VARIABLE, str(tmp_path / "file" / "models"))
+    with pytest.raises(OutputError, match=r"file/models, cannot be made \(Not a dir.*GADO_MODELS"):
+        import_bundle(folder)
 
 
 def test_a_bundle_is_found_by_its_folder_too(folder) -> None:

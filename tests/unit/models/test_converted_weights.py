@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from clinica_gado.errors import BundleError
+from clinica_gado.errors import BundleError, OutputError
 from clinica_gado.models.bundle import convert_weights
 from clinica_gado.models.published_names import with_our_names
 from clinica_gado.models.registry import build_network
@@ -37,9 +37,36 @@ class _Attack:
 
 def test_code_in_torch_weights_is_not_run(tmp_path, folder) -> None:
     torch.save({"head.bias": _Attack(tmp_path / "owned")}, tmp_path / "bad.pth")
-    with pytest.raises(BundleError, match="plain PyTorch weights"):
+    with pytest.raises(BundleError, match="holds more than tensors") as refused:
         convert_weights(tmp_path / "bad.pth", folder / "card.json", tmp_path / "converted")
+    assert "weights_only" not in str(refused.value)
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"PK\x03\x04", b"\x80\x02X\xff", b"\x80\x02h\x05.", b"\x80\x020.", b"\x80\x040."],
+)
+def test_damaged_torch_weights_are_refused_in_our_words_alone(
+    tmp_path, folder, damaged, recwarn
+) -> None:
+    path = tmp_path / "bad.pt"
+    path.write_bytes(damaged)
+    with pytest.raises(BundleError, match=r"bad\.pt holds .* or is damaged"):
+        convert_weights(path, folder / "card.json", tmp_path / "converted")
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("held", ["card.json", "fold-1.safetensors"])
+def test_a_model_is_not_converted_over_another(tmp_path, folder, weights, held) -> None:
+    torch.save(weights, tmp_path / "weights.pth")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / held).write_text("of another model")
+    with pytest.raises(OutputError, match=rf"other holds a model already \({held}\)"):
+        convert_weights(tmp_path / "weights.pth", folder / "card.json", other)
+    assert [path.name for path in other.iterdir()] == [held]
+    assert (other / held).read_text() == "of another model"
 
 
 @pytest.mark.parametrize("content_of_file", [{"epoch": 3}, [1, 2]])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clinica_gado.errors import TrainingError
+from clinica_gado.errors import BundleError, TrainingError
 from clinica_gado.models.bundle import load_bundle, save_bundle
 from clinica_gado.training import run
 from clinica_gado.training.config import TrainingConfig, with_changes
@@ -206,3 +206,9 @@ def test_epochs_are_passes_over_the_pairs_whatever_the_number_of_devices():
     assert count_steps(config, 230, world=1) == 300 * 115
     assert count_steps(config, 230, world=5) == 300 * 23
     assert count_steps(TrainingConfig(), 230, world=1) == TrainingConfig().optimisation.steps
+
+
+@pytest.mark.parametrize(("name", "text"), [("model_id", "a/b"), ("licence", " ")])
+def test_a_card_that_could_not_be_written_is_refused_before_any_work(request_of, name, text):
+    with pytest.raises(BundleError, match=r"the card.s (id|licence)"):
+        train_bundle(replace(request_of(), **{name: text}))
