@@ -6,14 +6,13 @@ Order of evidence: the `ce-` entity, the sidecar (`ContrastBolusIngredient`, the
 
 from __future__ import annotations
 
-import itertools
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from clinica_gado.bids.agent_words import Said, plain_text, read_agent, telling_words
 from clinica_gado.bids.entities import BidsName
 
 
@@ -60,33 +59,6 @@ class Evidence:
 
 NO_EVIDENCE = Evidence(Contrast.UNKNOWN, Source.NONE, "nothing says whether it has contrast")
 
-_OTHER_AGENTS = re.compile(
-    r"iod|iohexol|iopamidol|iopromide|iomeprol|iobitridol|omnipaque|visipaque|ultravist|barium"
-    r"|xenon|carbondioxide|co2|ferumoxytol|feraheme|mangan"
-)
-_GADOLINIUM = re.compile(r"gad|gd")
-_NEGATION = r"no|non|not|none|nil|without|wo|sans|un|ohne|kein(?:e|en|er)?|nein|aucune?|senza|sin"
-_WITHOUT = re.compile(
-    r"native|nativ|plain|nce|n|false|0+|pre(?!.*post)\w*"
-    rf"|(?:{_NEGATION})"
-    r"(?:iv|contrast\w*|kontrast\w*|km|mdc|gad\w*|gd|ce|enhanced|enhancement|bolus|agent|inject\w*"
-    r"|injektion|given|administered|applied|used|gegeben|produit|mezzo|medio|de|di)*"
-)
-"""Of a text without blanks and signs, whole."""
-_NO_AMOUNT = re.compile(r"0+([.,]0+)? ?(ml|cc|mmol|mmol/kg)?")
-_DENIES = re.compile(rf"(?:{_NEGATION})(?![\W_]*ionic)(?![a-z0-9])")
-"""Of a text that begins with a word for "without", but for the agents that are called non-ionic."""
-_TELLING = re.compile(
-    rf"{_NEGATION}|unknown|unk|gad|gado|gd|gado(?:lin|but|ter|ben|pent|dia|xet|vers|fos|pic|vist)\w*"
-    r"|gadavist|dotarem|clariscan|prohance|multihance|magnevist|omniscan|vueway|elucirem|artirem"
-    r"|primovist|eovist|ablavar|optimark|contrast\w*|iod\w*|omnipaque|visipaque|ultravist|barium"
-    r"|xenon|carbon|dioxide|co2|ferumoxytol|feraheme|mangan\w*"
-)
-"""Words of a sidecar that may be repeated in tables and reports; others may be of the patient."""
-_UNKNOWN = frozenset((
-    *("unknown", "unk", "na", "nan", "unspecified", "undefined", "unbekannt", "inconnu"),
-    *("notavailable", "notapplicable", "notknown", "notspecified", "notrecorded"),
-))  # fmt: skip
 _WORDS_OF_TABLE = {
     Contrast.ENHANCED: "ce yes true 1 enhanced contrast gadolinium gad gado gd post postcontrast",
     Contrast.NON_ENHANCED: "nce no false 0 none non pre precontrast plain nocontrast unenhanced",
@@ -152,46 +124,34 @@ def _from_sidecar(fields: Mapping[str, Any]) -> list[Evidence | None]:
 
 
 def _from_field(key: str, value: Any) -> Evidence | None:
+    """Judge a field; of a list whose texts say different things nothing is known."""
     if value is None:
         return None
-    words = value if isinstance(value, list) else [value]
-    text = " ".join(" ".join(map(str, words)).split())
-    return _judge(text, Source.SIDECAR, f"sidecar {key}={_telling(text)}") if text else None
+    texts = [
+        " ".join(str(text).split()) for text in (value if isinstance(value, list) else [value])
+    ]
+    told = f"sidecar {key}={', '.join(map(telling_words, texts))}"
+    found = [_judge(text, Source.SIDECAR, told) for text in texts if text]
+    decisive = [e for e in found if e.contrast is not Contrast.UNKNOWN or e.other_agent]
+    if len({_meaning(evidence) for evidence in decisive}) > 1:
+        return Evidence(Contrast.UNKNOWN, Source.SIDECAR, f"{told} contradicts itself")
+    return next(iter([*decisive, *found]), None)
 
 
-def _telling(text: str) -> str:
-    """Return the words of a free text that tell of an agent, and dots for the others."""
-    words = re.findall(r"[a-z0-9]+", _simple(text))
-    told = (word if _TELLING.fullmatch(word) else "…" for word in words)
-    return " ".join(word for word, _ in itertools.groupby(told)) or "…"
-
-
-def _judge(text: str, source: Source, detail: str) -> Evidence | None:
-    """Read the name of an agent, or words for none or unknown; anything else is an agent.
-
-    A text that begins by denying one and goes on in words that are not known leaves it open.
-    """
-    plain, simple = _plain(text), _simple(text).strip()
-    if not plain or plain in _UNKNOWN:
-        return Evidence(Contrast.UNKNOWN, source, f"{detail} leaves it open")
-    if _WITHOUT.fullmatch(plain) or _NO_AMOUNT.fullmatch(simple):
-        return Evidence(Contrast.NON_ENHANCED, source, detail)
-    if _DENIES.match(simple) or plain.startswith("unknown"):
-        return Evidence(Contrast.UNKNOWN, source, f"{detail} leaves it open")
-    if _OTHER_AGENTS.search(plain) and not _GADOLINIUM.search(plain):
+def _judge(text: str, source: Source, detail: str) -> Evidence:
+    """Read the name of an agent, or words for none or unknown; anything else is an agent."""
+    said = read_agent(text)
+    if said is Said.OTHER_AGENT:
         why = f"{detail} is contrast of another kind than gadolinium"
         return Evidence(Contrast.UNKNOWN, source, why, other_agent=True)
-    return Evidence(Contrast.ENHANCED, source, detail)
+    if said is Said.OPEN:
+        return Evidence(Contrast.UNKNOWN, source, f"{detail} leaves it open")
+    contrast = Contrast.NON_ENHANCED if said is Said.NONE else Contrast.ENHANCED
+    return Evidence(contrast, source, detail)
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[\W_]", "", _simple(text))
-
-
-def _simple(text: str) -> str:
-    """Return a text in lower case, without accents, `w/o` as a word."""
-    ascii_text = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
-    return ascii_text.replace("w/o", "wo")
+    return re.sub(r"[\W_]", "", plain_text(text))
 
 
 def _meaning(evidence: Evidence) -> tuple[Contrast, bool]:

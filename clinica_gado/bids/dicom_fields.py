@@ -7,16 +7,18 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from clinica_gado.bids.agent_words import AGENT
 from clinica_gado.bids.contrast import Contrast, Evidence, Source
 
 AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose")
 """DICOM 0018,1041 and 0018,1044: above zero, something was injected."""
 DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "ImageComments")
 
-_AGENT = re.compile(
-    r"gad\w*|gd|dotarem|clariscan|prohance|multihance|magnevist|omniscan|contrast\w*|km|mdc|ce|c"
-    r"|inj\w*|enhanced|postgado|postgd"
-)
+_AGENT_IN_GENERAL = frozenset((
+    *("contrast", "contraste", "contrasto", "contrasts", "kontrast", "kontrastmittel", "km", "mdc"),
+    *("ce", "c", "enhanced", "inj", "injection", "injected", "injecte", "injectee", "injektion"),
+    "iniezione",
+))  # fmt: skip
 _ALONE_IS_NO_AGENT = frozenset("c")
 _WITHOUT_ALL = frozenset(["native", "nativ", "unenhanced", "precontrast", "noncontrast", "nce"])
 _BEFORE = frozenset(["pre", "avant", "before", "prima"])
@@ -37,10 +39,14 @@ def dicom_evidence(fields: Mapping[str, Any]) -> Evidence | None:
     return None
 
 
+def _is_agent(word: str) -> bool:
+    return word in _AGENT_IN_GENERAL or AGENT.fullmatch(word) is not None
+
+
 def _telling_words(text: str) -> str:
     """Return the words that tell of contrast: whatever else was typed may be of the patient."""
     known = _WITHOUT_ALL | _BEFORE | _AFTER | _NOT
-    return " ".join(word for word in _words(text) if word in known or _AGENT.fullmatch(word))
+    return " ".join(word for word in _words(text) if word in known or _is_agent(word))
 
 
 def contrast_in_words(text: str) -> Contrast | None:
@@ -58,8 +64,8 @@ def contrast_in_words(text: str) -> Contrast | None:
         elif word in _AFTER and not after:
             found.add(Contrast.ENHANCED)
         elif word in _NOT or word in _BEFORE:
-            loose += not _AGENT.fullmatch(after)
-        elif _AGENT.fullmatch(word):
+            loose += not _is_agent(after)
+        elif _is_agent(word):
             is_without = before in _NOT or before in _BEFORE
             if is_without or before in _AFTER or word not in _ALONE_IS_NO_AGENT:
                 found.add(Contrast.NON_ENHANCED if is_without else Contrast.ENHANCED)

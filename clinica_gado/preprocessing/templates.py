@@ -30,9 +30,10 @@ CONSTANT_BACKGROUND_FRACTION = 0.3
 BRAIN_ONLY_MAX_CM3 = 2300.0
 """As acquired. Brains with their CSF have 1090 to 1750 cm³ (17 real pairs, 20 label maps) and the
 largest some 2100; heads, the air around them at one value, 2500 and more."""
-BRAIN_ONLY_MAX_BORDER = 0.3
+BRAIN_ONLY_MAX_BORDER = 0.8
 """As acquired: area at the border of the field of view, of the largest slice along that axis.
-Brains alone have at most .11 (17 real ones), slabs of a head, of their volume, .83 to .88."""
+Brains alone have at most .11 (17 real ones), .59 to .66 where the upper 30 mm are missing; slabs of
+a head, of their volume, .83 to .88."""
 BRAIN_ONLY_MAX_OUTSIDE = 0.25
 """On the template's grid: share of the foreground outside the template's brain. Brains alone have
 .04 to .12 of it there (17 real pairs), heads .49 to .68; sizes say less, as heads are enlarged."""

@@ -18,7 +18,7 @@ ORIGIN = "origin"
 
 
 def origin_of(images: Iterable[Path | None], *how: object) -> str:
-    """Return a checksum of images, by path, size and time of change, and of how they are prepared.
+    """Return a checksum of images, by name, size and time of change, and of how they are prepared.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def origin_of(images: Iterable[Path | None], *how: object) -> str:
 def _stamp(path: Path) -> list[str | int]:
     whole = path.resolve()
     if not whole.is_file():
-        return [str(whole)]  # reading it will say so in words
+        return [path.name]  # reading it will say so in words
     status = whole.stat()
-    return [str(whole), status.st_size, status.st_mtime_ns]
+    return [path.name, status.st_size, status.st_mtime_ns]
 
 
 def outdated(origins: Mapping[Path, str]) -> set[Path]:

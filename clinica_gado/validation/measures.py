@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,11 +118,10 @@ def make_latest(measures: Path) -> None:
 
     The tables take the latest of a visit (`clinica_gado.validation.tables`).
     """
-    if not measures.is_file():
-        return
-    others = (path.stat().st_mtime_ns for path in measures.parent.glob("*_measures.json"))
-    if max(others) > measures.stat().st_mtime_ns:
-        os.utime(measures)
+    with suppress(OSError):  # not ours to date, or replaced just now
+        others = (path.stat().st_mtime_ns for path in measures.parent.glob("*_measures.json"))
+        if max(others, default=0) > measures.stat().st_mtime_ns:
+            os.utime(measures)
 
 
 def is_exactly(measures: Mapping[str, Any], request: Mapping[str, Any]) -> bool:

@@ -58,15 +58,16 @@ class Owner:
         if self.host != this_host():
             return False
         try:
-            return abs(_born(psutil.Process(self.pid)) - self.born) > _SAME_START_S
+            return abs(_born(self.pid) - self.born) > _SAME_START_S
         except psutil.NoSuchProcess:
             return not _is_hidden(self.pid)
         except psutil.Error:
             return False
 
 
-def _born(process: psutil.Process) -> float:
-    return float(process.create_time() - psutil.boot_time())
+def _born(pid: int) -> float:
+    booted = psutil.boot_time()  # first: older releases of psutil count by the last one asked for
+    return float(psutil.Process(pid).create_time() - booted)
 
 
 def _is_hidden(pid: int) -> bool:
@@ -207,7 +208,7 @@ def _guarding(path: Path, run: str, lease_s: float = LEASE_S) -> Iterator[bool]:
 
 
 def _this_process(run: str, attempt: int = 1) -> Owner:
-    born = _born(psutil.Process())
+    born = _born(os.getpid())
     return Owner(run, this_host(), os.getpid(), born, attempt, uuid.uuid4().hex)
 
 

@@ -52,8 +52,8 @@ class Ledger:
     def write(self, records: Iterable[Record]) -> None:
         """Put records in place of those of the same visits.
 
-        A damaged ledger is removed: a few records would pass for the whole, without any CAPS is
-        read.
+        A damaged ledger is removed, and one that is not there is not begun: a few records would
+        pass for the whole, and without any CAPS is read.
 
         Raises
         ------
@@ -89,6 +89,8 @@ class Ledger:
     def _write(
         self, statement: str, records: Iterable[Record], first: str = "", *, whole: bool = True
     ) -> None:
+        if not whole and not self.path.is_file():
+            return
         rows = list(map(astuple, records))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

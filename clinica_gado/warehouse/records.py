@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinica_gado.bids import Job, Visit
 from clinica_gado.caps import RemovalPaths, read_sidecar, removal_paths
+from clinica_gado.errors import OutputError
 from clinica_gado.files import write_json
 from clinica_gado.gado_removal import flags_in
 from clinica_gado.outcomes import ALREADY_DONE, DONE, FAILED, NOT_VALIDATED, Outcome
@@ -154,14 +155,37 @@ def scan(caps: Path, known: Mapping[Visit, Record]) -> Iterator[Record]:
 
     Parameters
     ----------
-    known : records to yield as they are where CAPS has the dates that they name.
+    known : records to yield as they are where CAPS has the dates that they name, or where the
+        folder of a participant cannot be read.
+
+    Raises
+    ------
+    OutputError
+        The folder of the participants cannot be read.
     """
     for participant in _folders(caps / "subjects", "sub-"):
-        for session in _folders(participant, "ses-"):
+        try:
+            sessions = _folders(participant, "ses-")
+        except OutputError as error:
+            logger.warning("%s Its visits count as they did before.", error)
+            yield from (r for r in known.values() if r.participant_id == participant.name)
+            continue
+        for session in sessions:
             visit = Visit(participant.name, session.name)
             record = read_record(session / "t1_gado_removal", visit, known.get(visit))
             if record is not None:
                 yield record
+
+
+def participants(caps: Path) -> set[str]:
+    """Return the participants that CAPS holds something of.
+
+    Raises
+    ------
+    OutputError
+        Their folder cannot be read.
+    """
+    return {folder.name for folder in _folders(caps / "subjects", "sub-")}
 
 
 def _folders(parent: Path, prefix: str) -> list[Path]:
@@ -171,10 +195,7 @@ def _folders(parent: Path, prefix: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        logger.warning(
-            "%s cannot be read (%s): its visits are not counted.", parent, error.strerror
-        )
-        return []
+        raise OutputError(f"{parent} cannot be read ({error.strerror}).") from error
 
 
 def read_record(folder: Path, visit: Visit, known: Record | None = None) -> Record | None:

@@ -17,7 +17,7 @@ from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.outcomes import FAILED, write_failures, write_images
 from clinica_gado.warehouse.claims import hold, list_claims
 from clinica_gado.warehouse.ledger import Ledger
-from clinica_gado.warehouse.records import WAITING, Record, read_record, scan, waiting
+from clinica_gado.warehouse.records import WAITING, Record, participants, read_record, scan, waiting
 from clinica_gado.warehouse.task import claims_folder
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ class State:
         known = self.ledger.read()
         if not known:
             return {record.visit: record for record in scan(self.caps, {})}
+        begun = participants(self.caps)
         for visit, record in known.items():
-            if record.status == WAITING:
+            if record.status == WAITING and visit.participant_id in begun:
                 folder = visit_folder(self.caps, visit) / REMOVAL
-                known[visit] = read_record(folder, visit) or record
+                known[visit] = (read_record(folder, visit) if folder.is_dir() else None) or record
         return known
 
     def begin(self, selection: Selection, covers: Callable[[Visit], bool]) -> dict[Visit, Record]:

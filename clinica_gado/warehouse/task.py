@@ -19,7 +19,7 @@ from clinica_gado.caps import MEGABYTES_PER_VISIT, qc_folder, removal_paths, vis
 from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers
 from clinica_gado.gado_removal import PIPELINE
-from clinica_gado.outcomes import FAILED, Outcome, failure, is_unvalidated
+from clinica_gado.outcomes import DONE, FAILED, Outcome, failure, is_unvalidated
 from clinica_gado.warehouse.claims import take_claim
 from clinica_gado.warehouse.records import (
     Record,
@@ -39,6 +39,7 @@ from clinica_gado.warehouse.visit_process import (
 
 logger = logging.getLogger(__name__)
 
+_UNWRITTEN = ("cannot write", "no space", "quota")
 ENDED, GOES_ON, TAKEN, BLOCKED, STOPPED = "ended", "goes on", "taken", "blocked", "stopped"
 
 
@@ -131,13 +132,19 @@ def run_task(task: Task) -> Result:
 
 
 def _ended_by_another(task: Task) -> Record | None:
-    """Return what another run that had the visit recorded of it, if that is what is asked for."""
+    """Return the record of a visit that another run brought to its good end as is asked for now.
+
+    A failure may be older than either run, which is there to try it again.
+    """
     settings = task.order.settings
     if settings.removal.overwrite:
         return None
     folder = removal_paths(task.order.caps, task.job.source, task.job.visit).outcome.parent
     record = read_record(folder, task.job.visit)
-    return record if record is not None and is_current(record, task.job, settings) else None
+    if record is None or not is_current(record, task.job, settings):
+        return None
+    is_good = record.status == DONE and not is_unvalidated(record.outcome.flags)
+    return record if is_good else None
 
 
 def find_problem(caps: Path, room_bytes: int = 0) -> str:
@@ -184,12 +191,18 @@ def _attempt(task: Task, attempt: int) -> Outcome:
 def _conclude(task: Task, outcome: Outcome, seconds: float) -> Result:
     if outcome.status == FAILED or is_unvalidated(outcome.flags):
         # A disk that is full is no fault of the visit: it waits until there is room.
-        if problem := find_problem(task.order.caps, MEGABYTES_PER_VISIT * 2**20):
+        if problem := find_problem(task.order.caps, _room_to_try(outcome)):
             return Result(task.job.visit, BLOCKED, reason=problem)
     elif not task.is_last:
         return Result(task.job.visit, GOES_ON, seconds=seconds)
     record = save_record(task.job, task.order.settings, outcome)
     return Result(task.job.visit, ENDED, record, seconds=seconds)
+
+
+def _room_to_try(outcome: Outcome) -> int:
+    """Return the bytes to take for a moment after a failure: many where it could not write."""
+    said = " ".join((outcome.reason, *outcome.flags)).lower()
+    return MEGABYTES_PER_VISIT * 2**20 if any(word in said for word in _UNWRITTEN) else 0
 
 
 def _unwritable(task: Task, error: GadoError) -> Result:

@@ -94,6 +94,16 @@ def test_contrast_of_another_kind_is_neither(label: str) -> None:
         ({"ContrastBolusAgent": "not known"}, UNKNOWN),
         ({"ContrastBolusAgent": "unknown agent"}, UNKNOWN),
         ({"ContrastBolusAgent": "no reaction to Gadovist"}, UNKNOWN),
+        ({"ContrastBolusAgent": "No contrast reaction, Gadavist 7 mL"}, UNKNOWN),
+        ({"ContrastBolusAgent": "No injection reaction Gadovist 7ml"}, UNKNOWN),
+        ({"ContrastBolusAgent": "NON CONTRAST AND POST CONTRAST"}, UNKNOWN),
+        ({"ContrastBolusAgent": "without contrast / with contrast"}, UNKNOWN),
+        ({"ContrastBolusAgent": ["NONE", "GADOLINIUM"]}, UNKNOWN),
+        ({"ContrastBolusAgent": ["NONE", "NONE"]}, NCE),
+        ({"ContrastBolusAgent": "un bolus de gadovist"}, CE),
+        ({"ContrastBolusAgent": "un mezzo di contrasto"}, CE),
+        ({"ContrastBolusAgent": "unenhanced"}, NCE),
+        ({"ContrastBolusAgent": "Nativ"}, NCE),
         ({"ContrastBolusAgent": "Non-ionic gadolinium 7 ml"}, CE),
         ({"ContrastBolusAgent": "nonionic Gd"}, CE),
         ({"ContrastBolusAgent": "0.1 mmol/kg Gadovist"}, CE),
@@ -169,4 +179,4 @@ def test_what_else_was_typed_into_the_sidecar_is_not_repeated() -> None:
     fields = {"ContrastBolusAgent": "Dotarem 15ml DUPONT Marie 1961-03-12"}
     evidence = contrast_evidence(PLAIN, fields)
     assert evidence.contrast is CE
-    assert evidence.detail == "sidecar ContrastBolusAgent=dotarem …"
+    assert evidence.detail == "sidecar ContrastBolusAgent=dotarem 15ml …"

@@ -54,3 +54,8 @@ def test_what_else_was_typed_at_the_console_is_not_repeated() -> None:
     evidence = dicom_evidence({"ImageComments": "post gado, DUPONT^Marie born 12/03/1961"})
     assert evidence is not None
     assert evidence.detail == "sidecar ImageComments says post gado"
+
+
+def test_a_name_that_begins_like_an_agent_is_none() -> None:
+    assert dicom_evidence({"ImageComments": "Gadsby John T1"}) is None
+    assert dicom_evidence({"ImageComments": "Injaz T1"}) is None

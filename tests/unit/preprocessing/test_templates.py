@@ -83,6 +83,12 @@ def test_as_acquired_the_largest_brain_is_smaller_than_the_smallest_head(volume_
     assert is_brain_only(ball(radius_mm)) is expected
 
 
+def test_a_brain_whose_top_is_missing_is_one_all_the_same():
+    brain = load_template("brain").volume
+    top = int(np.flatnonzero(brain.data.any(axis=(0, 1)))[-1])
+    assert is_brain_only(Volume(brain.data[:, :, : top - 25], brain.affine))
+
+
 def test_a_slab_of_a_head_is_no_brain_however_small():
     head = load_template("head").volume.data
     masked = np.where(head > np.quantile(head, 0.5), head, 0)[:, :, 80:170].copy()

@@ -23,18 +23,18 @@ def ledger(tmp_path):
 
 def test_records_come_back_as_they_were(ledger):
     kept = [record(1, reason="ä; 'x'", flags="a; b", result_ns=2**60), record(2, "failed")]
-    ledger.write(kept)
+    ledger.write_new(kept)
     assert list(ledger.read().values()) == kept
 
 
 def test_a_later_record_takes_the_place_of_an_earlier_one(ledger):
-    ledger.write([record(1, "failed"), record(2)])
+    ledger.write_new([record(1, "failed"), record(2)])
     ledger.write([record(1)])
     assert [r.status for r in ledger.read().values()] == ["done", "done"]
 
 
 def test_what_is_known_is_not_made_waiting(ledger):
-    ledger.write([record(1)])
+    ledger.write_new([record(1)])
     ledger.write_new([record(1, "waiting"), record(2, "waiting")])
     assert [r.status for r in ledger.read().values()] == ["done", "waiting"]
 
@@ -61,8 +61,9 @@ def test_a_damaged_one_is_made_again(ledger, caplog):
 def test_a_few_records_do_not_pass_for_a_damaged_whole(ledger):
     ledger.path.parent.mkdir()
     ledger.path.write_bytes(b"no database at all" * 100)
-    ledger.write([record(1)])
-    assert not ledger.path.exists()
+    for _ in range(2):
+        ledger.write([record(1)])
+        assert not ledger.path.exists()
 
 
 def test_one_of_other_columns_is_made_again(ledger):
@@ -78,4 +79,4 @@ def test_one_of_other_columns_is_made_again(ledger):
 def test_one_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="Cannot write"):
-        Ledger(tmp_path / "file" / "ledger.sqlite").write([record(1)])
+        Ledger(tmp_path / "file" / "ledger.sqlite").write_new([record(1)])

@@ -78,6 +78,7 @@ def test_the_ledger_knows_who_waits_and_what_became_of_the_others(state, setting
 
 
 def test_while_another_run_writes_nothing_is_lost(state, settings, jobs):
+    state.ledger.write_new([])
     with State(state.caps, "other").locked():
         state.keep(fail(jobs[3], settings))
         state.flush(every_s=0)

@@ -16,6 +16,7 @@ import pytest
 from _stand_in import read_diary
 
 from clinica_gado.caps import removal_paths
+from clinica_gado.errors import OutputError
 from clinica_gado.outcomes import DONE, FAILED, Outcome, with_validation
 from clinica_gado.warehouse import task as task_module
 from clinica_gado.warehouse.claims import list_claims, take_claim
@@ -144,8 +145,12 @@ def test_a_quota_shows_when_a_visit_has_failed(order, make_job, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
+    def fail(*arguments):
+        return task_module.failure(arguments[2][0], OutputError("Cannot write it: over quota."))
+
     monkeypatch.setattr(task_module.os, "posix_fallocate", refuse)
-    result = run_task(Task(make_job(words="0 die"), order))
+    monkeypatch.setattr(task_module.POOL, "call", fail)
+    result = run_task(Task(make_job(), order))
     assert result.state == BLOCKED
     assert "Disk quota exceeded" in result.reason
 
@@ -167,14 +172,19 @@ def test_who_lost_its_claim_records_nothing(order, make_job, monkeypatch):
     assert list(list_claims(claims_folder(order.caps))) == ["sub-01_ses-M000"]
 
 
-def test_what_another_run_came_to_is_taken_over(order, make_job):
-    job = make_job(words="0 die")
+def test_what_another_run_came_to_is_taken_over(order, make_job, monkeypatch):
+    job = make_job()
     first = run_task(Task(job, order))
+    monkeypatch.setattr(task_module.POOL, "call", None)
     again = run_task(Task(job, order, was_taken=True))
     assert (again.state, again.record) == (ENDED, first.record)
-    assert len(read_diary(order.caps, "sub-01_ses-M000")) == 2
-    anew = replace(order.settings, removal=replace(order.settings.removal, overwrite=True))
-    run_task(Task(job, replace(order, settings=anew), was_taken=True))
+
+
+def test_a_failure_that_another_run_left_is_tried_again(order, make_job):
+    """Its record may be older than both runs, which have --retry-failed."""
+    job = make_job(words="0 die")
+    run_task(Task(job, order))
+    run_task(Task(job, order, was_taken=True))
     assert len(read_diary(order.caps, "sub-01_ses-M000")) == 4
 
 
