@@ -20,16 +20,14 @@ AGENT = re.compile(
     r"|dotagita|clariscan|prohance|multihance|magnevist|magnegita|magnograf|omniscan|optimark"
     r"|vueway|elucirem|artirem|primovist|eovist|ablavar|vasovist|cyclolux"
 )
-OTHER_AGENT = re.compile(
-    r"iod(?:e|ine|ed|ine[ds]?|ato|iert\w*)?|ioh\w*|iop(?:amidol|romid\w*)|iomeprol|iobitridol"
-    r"|omnipaque|visipaque|ultravist|barium|xenon|carbondioxide|co2|ferumoxytol|feraheme"
-    r"|mangan(?:ese|es|)|mangafodipir"
-)
 _OTHER_AGENT_IN = re.compile(
     r"iod|iohexol|iopamidol|iopromide|iomeprol|iobitridol|omnipaque|visipaque|ultravist|barium"
     r"|xenon|carbondioxide|co2|ferumoxytol|feraheme|mangan"
 )
 """Anywhere in a text without blanks."""
+OTHER_AGENT = re.compile(
+    rf"{_OTHER_AGENT_IN.pattern}|iode|iodato|iodiert\w*|iodine|iodinated|manganese|mangafodipir"
+)
 AGENT_IN_GENERAL = frozenset((
     *("contrast", "contraste", "contrasto", "contrasts", "kontrast", "kontrastmittel"),
     *("km", "mdc", "agent", "agente", "bolus", "media", "medium", "material", "dye"),
