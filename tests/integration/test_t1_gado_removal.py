@@ -128,7 +128,8 @@ def test_every_visit_is_validated_and_the_tables_agree(first_run):
     differences, tests = table(caps, "differences"), table(caps, "tests")
     compared = images[images.map(lambda found: "nce" in found)]
     assert len(differences) == 3 * len(compared)
-    assert tests.n.eq(len(compared)).all()
+    assert tests.n_visits.eq(len(compared)).all()
+    assert tests.n.eq(compared.index.get_level_values("participant_id").nunique()).all()
     assert tests.m.eq(3).all()
     similarity = table(caps, "similarity")
     assert len(similarity) == 2 * len(compared)
