@@ -30,14 +30,15 @@ OTHER_AGENT = re.compile(
 )
 AGENT_IN_GENERAL = frozenset((
     *("contrast", "contraste", "contrasto", "contrasts", "kontrast", "kontrastmittel"),
-    *("km", "mdc", "agent", "agente", "bolus", "media", "medium", "material", "dye"),
+    *("km", "mdc", "ce", "enhanced"),
     *("inj", "injection", "injected", "injecte", "injectee", "injektion", "iniezione"),
-    *("iv", "i", "v", "ce", "enhanced", "enhancement"),
 ))  # fmt: skip
-_OF_NONE = frozenset((
-    *("given", "administered", "applied", "used", "gegeben"),
+_BESIDE_AGENT = frozenset((
+    *("agent", "agente", "bolus", "media", "medium", "material", "dye", "enhancement"),
+    *("iv", "i", "v", "given", "administered", "applied", "used", "gegeben"),
     *("produit", "mezzo", "medio", "di", "de"),
 ))  # fmt: skip
+"""Alone they say nothing: of a text that denies an agent they change nothing."""
 _ALONE = frozenset(("native", "nativ", "plain", "nce", "n", "false", "unenhanced"))
 _COMPOUND = re.compile(
     r"(?:no|non|without|un|sans|wo|ohne|senza|sin)"
@@ -49,7 +50,10 @@ _OPEN = frozenset((
     *("unknown", "unk", "na", "nan", "unspecified", "undefined", "unbekannt", "inconnu"),
     *("notavailable", "notapplicable", "notknown", "notspecified", "notrecorded"),
 ))  # fmt: skip
-_OPEN_WORDS = frozenset(("known", "available", "applicable", "specified", "recorded"))
+_TOLD_TOO = frozenset((
+    *("known", "available", "applicable", "specified", "recorded"),
+    *("pre", "post", "precontrast", "postcontrast", "carbon", "dioxide"),
+))  # fmt: skip
 _NO_AMOUNT = re.compile(r"0+(?:[.,]0+)? ?(?:ml|cc|mmol|mmol/kg)?")
 _AMOUNT = re.compile(r"\d+(?:[.,]\d+)? ?(?:ml|cc|mmol)\b")
 
@@ -90,7 +94,7 @@ def _denies(words: list[str]) -> bool:
     first, *others = words
     if first not in NEGATIONS and first not in _ALONE and not _COMPOUND.fullmatch(first):
         return False
-    known = AGENT_IN_GENERAL | _OF_NONE | {"gadolinium", "gado", "gad", "gd"}
+    known = AGENT_IN_GENERAL | _BESIDE_AGENT | {"gadolinium", "gado", "gad", "gd"}
     return all(word in known for word in others)
 
 
@@ -107,14 +111,6 @@ def telling_words(text: str) -> str:
 
 
 def _may_be_told(word: str) -> bool:
-    known = NEGATIONS | AGENT_IN_GENERAL | _OF_NONE | _ALONE | _OPEN | _OPEN_WORDS
+    lists = (NEGATIONS, AGENT_IN_GENERAL, _BESIDE_AGENT, _ALONE, _OPEN, _TOLD_TOO)
     patterns = (AGENT, OTHER_AGENT, _AMOUNT)
-    closed = word in known or word in (
-        "pre",
-        "post",
-        "precontrast",
-        "postcontrast",
-        "dioxide",
-        "carbon",
-    )
-    return closed or any(pattern.fullmatch(word) for pattern in patterns)
+    return any(word in known for known in lists) or any(p.fullmatch(word) for p in patterns)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from clinica_gado.bids.agent_words import AGENT
+from clinica_gado.bids.agent_words import AGENT, AGENT_IN_GENERAL, plain_text
 from clinica_gado.bids.contrast import Contrast, Evidence, Source
 
 AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose")
 """DICOM 0018,1041 and 0018,1044: above zero, something was injected."""
 DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "ImageComments")
 
-_AGENT_IN_GENERAL = frozenset((
-    *("contrast", "contraste", "contrasto", "contrasts", "kontrast", "kontrastmittel", "km", "mdc"),
-    *("ce", "c", "enhanced", "inj", "injection", "injected", "injecte", "injectee", "injektion"),
-    "iniezione",
-))  # fmt: skip
 _ALONE_IS_NO_AGENT = frozenset("c")
 _WITHOUT_ALL = frozenset(["native", "nativ", "unenhanced", "precontrast", "noncontrast", "nce"])
 _BEFORE = frozenset(["pre", "avant", "before", "prima"])
@@ -40,7 +34,8 @@ def dicom_evidence(fields: Mapping[str, Any]) -> Evidence | None:
 
 
 def _is_agent(word: str) -> bool:
-    return word in _AGENT_IN_GENERAL or AGENT.fullmatch(word) is not None
+    known = AGENT_IN_GENERAL | _ALONE_IS_NO_AGENT
+    return word in known or AGENT.fullmatch(word) is not None
 
 
 def _telling_words(text: str) -> str:
@@ -74,9 +69,8 @@ def contrast_in_words(text: str) -> Contrast | None:
 
 def _words(text: str) -> list[str]:
     """Split into plain words; `+C` and `C+` become an agent, `w/o` a word."""
-    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
-    plain = plain.replace("w/o", " without ")
-    plain = re.sub(r"(?<![a-z0-9])(\+ ?(c|gd|gado)|c\+)(?![a-z0-9])", " gd ", plain)
+    sign = r"(?<![a-z0-9])(\+ ?(c|gd|gado)|c\+)(?![a-z0-9])"
+    plain = re.sub(sign, " gd ", plain_text(text))
     return re.findall(r"[a-z]+", plain)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from clinica_gado.commands._lesion_options import enhancing_label_option
+
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUTPUT = click.Path(file_okay=False, path_type=Path)
 _SETTINGS = {"show_default": True, "max_content_width": 100}
@@ -29,14 +31,7 @@ def cli() -> None:
     help="Least long axis of a row of scores, in mm; repeatable.",
 )
 @click.option("--max-lesions", type=int, default=20, help="Visits with more are left out.")
-@click.option(
-    "--enhancing-label",
-    "enhancing",
-    type=int,
-    multiple=True,
-    default=(3, 4),
-    help="Label of label maps that counts; repeatable.",
-)
+@enhancing_label_option()
 @click.option("--min-voxels", type=int, default=1, help="Smaller parts of label maps are left out.")
 def lesions(
     reference: Path,
@@ -44,7 +39,7 @@ def lesions(
     output: Path,
     strata: tuple[float, ...],
     max_lesions: int,
-    enhancing: tuple[int, ...],
+    enhancing_labels: tuple[int, ...],
     min_voxels: int,
 ) -> None:
     """Score the lesions of the table MARKS against REFERENCE, by size.
@@ -62,11 +57,16 @@ def lesions(
     from clinica_gado.evaluation.reading import read_reference, study_detection, write_study
 
     found = study_detection(
-        read_reference(reference, enhancing, min_voxels), read_marks(marks), strata, max_lesions
+        read_reference(reference, enhancing_labels, min_voxels),
+        read_marks(marks),
+        strata,
+        max_lesions,
     )
     settings = {
-        "MaxLesions": max_lesions, "EnhancingLabels": list(enhancing), "MinVoxels": min_voxels,
-    }  # fmt: skip
+        "MaxLesions": max_lesions,
+        "EnhancingLabels": list(enhancing_labels),
+        "MinVoxels": min_voxels,
+    }
     write_study(output, found, settings, DEFINITIONS)
     columns = ["image", "reader", "min_long_axis_mm", "n_cases", "n_lesions", "se", "fdr", "ppv"]
     click.echo(found.scores[columns].to_string(index=False, float_format="%.3f"))

@@ -16,6 +16,7 @@ from clinica_gado.inference.normalisation import (
     Rule,
     normalisation_from,
 )
+from clinica_gado.words import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def _as_volume(name: str, array: Any) -> NDArray[np.float32]:
     n_bad = volume.size - int(np.isfinite(volume).sum())
     if n_bad:
         raise InputImageError(
-            f"The image {name} has {n_bad} voxels that are not numbers; replace them and run again."
+            f"The image {name} has {counted(n_bad, 'voxel')} without a number; replace such voxels."
         )
     return volume
 

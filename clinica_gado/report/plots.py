@@ -19,6 +19,7 @@ from clinica_gado.report.svg import (
     text,
 )
 from clinica_gado.roles import REMOVAL_ROLES, SYNTHETIC, Roles
+from clinica_gado.words import counted
 
 Row = Mapping[str, Any]
 
@@ -150,7 +151,7 @@ def _frame_of(x_limits: tuple[float, float], y_values: Iterable[float]) -> Frame
 
 
 def _title(tissue: str, found: Sequence[object]) -> str:
-    return f"{presentation()['tissues'][tissue]}, cm³ (n = {len(found)})"
+    return f"{presentation()['tissues'][tissue]}, cm³ ({counted(len(found), 'visit')})"
 
 
 def _side_by_side(panels: Iterable[Iterable[Markup]], description: str) -> Markup:

@@ -11,6 +11,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from clinica_gado.words import counted
+
 logger = logging.getLogger(__name__)
 
 ORIGIN = "origin"
@@ -46,9 +48,8 @@ def outdated(origins: Mapping[Path, str]) -> set[Path]:
         logger.info("%s is of other images or another preprocessing: it is made anew.", path)
     if unknown:
         logger.warning(
-            "%d prepared files, such as %s, do not say what they were made of, as those of earlier "
-            "versions: they are made anew.",
-            *(len(unknown), min(unknown)),
+            "%s made anew, such as %s: what they were made of is not said, as by earlier versions.",
+            *(counted(len(unknown), "prepared file"), min(unknown)),
         )
     return missing | others | unknown
 

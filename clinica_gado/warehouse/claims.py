@@ -74,10 +74,8 @@ def _is_hidden(pid: int) -> bool:
     """Tell whether a process is another user's, and there although /proc does not show it."""
     try:
         os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return False
 
 

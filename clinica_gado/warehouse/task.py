@@ -39,8 +39,9 @@ from clinica_gado.warehouse.visit_process import (
 
 logger = logging.getLogger(__name__)
 
-_UNWRITTEN = ("cannot write", "no space", "quota")
 ENDED, GOES_ON, TAKEN, BLOCKED, STOPPED = "ended", "goes on", "taken", "blocked", "stopped"
+_UNWRITTEN = ("cannot write", "no space", "quota")
+"""Words of failures that may be the disk's; after others the room of a visit is not tried."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from clinica_gado.inference import Predictor
+from clinica_gado.models.attention_unet import AttentionUNet
 from clinica_gado.models.bundle import save_bundle
 from clinica_gado.models.card import card_from
 from clinica_gado.models.registry import build_network
 
+SHAPE = (17, 20, 18)  # no multiple of what the networks need
 TINY = {
     "attention_unet": {"width": 4, "levels": 3},
     "residual_unet": {"width": 2},
@@ -51,6 +55,39 @@ def make_bundle(tmp_path):
         return save_bundle(tmp_path / "tiny", card, folds)
 
     return make
+
+
+@pytest.fixture
+def head() -> np.ndarray:
+    generator = np.random.default_rng(1)
+    return generator.normal(300, 60, SHAPE).astype(np.float32)
+
+
+@pytest.fixture
+def brain(head) -> np.ndarray:
+    brain = np.zeros_like(head)
+    brain[4:13, 4:15, 4:14] = head[4:13, 4:15, 4:14]
+    return brain
+
+
+@pytest.fixture
+def predictor_of(make_bundle):
+    """Return a function that builds a predictor of random weights, on the CPU in fp32."""
+
+    def build(*, flips="none", precision="fp32", **options):
+        return Predictor(make_bundle(**options), device="cpu", precision=precision, flips=flips)
+
+    return build
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Let the network answer what a function makes of its input."""
+
+    def answer_with(function) -> None:
+        monkeypatch.setattr(AttentionUNet, "estimate", lambda self, images: function(images))
+
+    return answer_with
 
 
 def _random_weights(numbers):

@@ -81,7 +81,7 @@ def test_pairs_that_do_not_say_what_they_are_of_are_made_anew_with_one_word(
     for file in prepare_pairs(jobs, tmp_path):
         np.testing.assert_array_equal(load_pair(file).source, SOURCE)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "2 prepared files, such as" in caplog.text
+    assert "2 prepared files made anew, such as" in caplog.text
     prepare_pairs(jobs, tmp_path)
     assert len(registered) == 2
 
