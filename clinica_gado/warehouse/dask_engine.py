@@ -26,7 +26,14 @@ from clinica_gado.warehouse.engine import (
     local_workers,
 )
 from clinica_gado.warehouse.slurm import SlurmJobs, read_jobs, start_jobs
-from clinica_gado.warehouse.task import Result, Task, leave_worker, run_task, stop_tasks
+from clinica_gado.warehouse.task import (
+    Result,
+    Task,
+    begin_no_more,
+    leave_worker,
+    run_task,
+    stop_tasks,
+)
 from clinica_gado.warehouse.visit import SYNTHESISE
 
 logger = logging.getLogger(__name__)
@@ -124,11 +131,15 @@ class DaskEngine:
         if self._client.status != "running":
             raise EngineError("Dask's scheduler is gone; what was finished is in CAPS.")
 
-    def withdraw(self, visits: Iterable[Visit]) -> list[Visit]:
-        """Take tasks back that have not begun; of one that has, the result is still to come."""
+    def withdraw(self, run: str, visits: Iterable[Visit]) -> list[Visit]:
+        """Take tasks back that have not begun; of one that has, the result is still to come.
+
+        A worker may be handed a task between the question and its withdrawal: it was told not to
+        begin it.
+        """
         begun: set[str] = set()
         with suppress(OSError, TimeoutError, RuntimeError):  # the scheduler may be gone already
-            begun = set().union(*self._client.run(begun_tasks, on_error="ignore").values())
+            begun = set().union(*self._client.run(close_run, run, on_error="ignore").values())
         futures = [(visit, self._futures[visit]) for visit in visits]
         withdrawn = [
             visit for visit, future in futures if not future.done() and future.key not in begun
@@ -157,8 +168,14 @@ class DaskEngine:
                     self._cluster.close(timeout=30)
 
 
-def begun_tasks(dask_worker: Worker) -> set[str]:
-    """Return the keys of the tasks that a worker is at or has ended, whoever knows of it yet."""
+def close_run(run: str, dask_worker: Worker) -> set[str]:
+    """Let a worker begin nothing more for a run.
+
+    Returns
+    -------
+    The keys of the tasks that it is at or has ended, whoever knows of it yet.
+    """
+    begin_no_more(run)
     return {task.key for task in dask_worker.state.tasks.values() if task.state in BEGUN}
 
 

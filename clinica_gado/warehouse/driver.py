@@ -183,7 +183,7 @@ class Driver:
         held = list_claims(claims_folder(self.order.caps))
         begun = {name for name, owner in held.items() if owner.run == self.order.run}
         idle = [visit for visit in self._running if "_".join(visit) not in begun]
-        for visit in self.engine.withdraw(idle):
+        for visit in self.engine.withdraw(self.order.run, idle):
             del self._running[visit]
         logger.warning(
             "%s Finishing %s that ran; press Ctrl-C again to stop at once.",

@@ -81,8 +81,13 @@ class Engine(Protocol):
             No result will come any more.
         """
 
-    def withdraw(self, visits: Iterable[Visit]) -> list[Visit]:
-        """Take tasks back that have not begun; return those of which no result will come."""
+    def withdraw(self, run: str, visits: Iterable[Visit]) -> list[Visit]:
+        """Take tasks of a run back that have not begun, and let no further one of it begin.
+
+        Returns
+        -------
+        Those of which no result will come.
+        """
 
     def stop(self, run: str) -> None:
         """End what runs for a run, at once."""
@@ -126,7 +131,7 @@ class ProcessesEngine:
             self._futures.pop(result.visit, None)
         return found
 
-    def withdraw(self, visits: Iterable[Visit]) -> list[Visit]:
+    def withdraw(self, run: str, visits: Iterable[Visit]) -> list[Visit]:
         """Take tasks back that have not begun."""
         return [visit for visit in visits if self._futures[visit].cancel()]
 

@@ -111,6 +111,8 @@ def run_task(task: Task) -> Result:
     """Take a visit through the steps of a task; nothing is raised."""
     begin = time.monotonic()
     caps, visit = task.order.caps, task.job.visit
+    if POOL.is_closed(task.order.run):
+        return Result(visit, STOPPED)
     try:
         if problem := find_problem(caps):
             return Result(visit, BLOCKED, reason=problem)
@@ -212,6 +214,11 @@ def _unwritable(task: Task, error: GadoError) -> Result:
         return Result(task.job.visit, BLOCKED, reason=problem)
     record = make_record(task.job, task.order.settings, failure(task.job, error))
     return Result(task.job.visit, ENDED, record)
+
+
+def begin_no_more(run: str) -> None:
+    """Let this worker begin no further visit of a run; those that have begun go on."""
+    POOL.close(run)
 
 
 def stop_tasks(run: str) -> None:

@@ -150,6 +150,7 @@ class ProcessPool:
         self._lock = threading.Lock()
         self._idle: dict[int, list[VisitProcess]] = {}
         self._busy: dict[VisitProcess, str] = {}
+        self._closed: set[str] = set()
         self._stopped: set[str] = set()
 
     def call(
@@ -161,6 +162,14 @@ class ProcessPool:
         if isinstance(answer, VisitEndedError):  # what the function raised; the process lives on
             raise answer
         return answer
+
+    def close(self, run: str) -> None:
+        """Let no further visit of a run begin; those that have go on."""
+        self._closed.add(run)
+
+    def is_closed(self, run: str) -> bool:
+        """Tell whether no further visit of a run may begin."""
+        return run in self._closed
 
     def stop(self, run: str) -> None:
         """End what is running for a run; nothing more begins for it."""

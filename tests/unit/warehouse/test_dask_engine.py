@@ -15,7 +15,7 @@ from distributed import Client
 from clinica_gado.bids import Visit
 from clinica_gado.warehouse import dask_engine
 from clinica_gado.warehouse.dask_engine import DaskEngine, dashboard_link
-from clinica_gado.warehouse.task import ENDED, Result
+from clinica_gado.warehouse.task import ENDED, STOPPED, Result, run_task
 
 VISITS = [Visit(f"sub-{number:02d}", "ses-M000") for number in range(3)]
 
@@ -74,7 +74,7 @@ def test_what_has_begun_is_not_taken_back_and_what_waits_is(engine, tmp_path):
     wait_until(lambda: list(tmp_path.iterdir()))
     begun = [visit for visit in VISITS if (tmp_path / visit.participant_id).exists()]
     assert len(begun) == 1
-    assert engine.withdraw(VISITS) == [visit for visit in VISITS if visit not in begun]
+    assert engine.withdraw("run", VISITS) == [visit for visit in VISITS if visit not in begun]
     # The scheduler hears of it a moment later, and the worker after it.
     wait_until(lambda: engine._client.run_on_scheduler(count_planned) == 1)
     wait_until(lambda: list(engine._client.run(count_tasks).values()) == [1])
@@ -87,8 +87,18 @@ def test_what_has_ended_unseen_is_not_taken_back(engine, tmp_path):
     (tmp_path / "go").touch()
     submit(engine, VISITS[:1], tmp_path)
     wait_until(lambda: engine._futures[VISITS[0]].done())
-    assert engine.withdraw(VISITS[:1]) == []
+    assert engine.withdraw("run", VISITS[:1]) == []
     assert first_results(engine) == [Result(VISITS[0], ENDED)]
+
+
+def test_what_a_worker_is_handed_after_the_withdrawal_is_not_begun(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_engine, "run_task", run_task)
+    run = str(tmp_path)
+    engine.withdraw(run, [])
+    job, order = SimpleNamespace(visit=VISITS[0]), SimpleNamespace(run=run, caps=tmp_path)
+    engine.submit(SimpleNamespace(job=job, steps=("all",), order=order))
+    assert first_results(engine) == [Result(VISITS[0], STOPPED)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stop_reaches_the_workers_and_what_waits(engine, tmp_path, monkeypatch):

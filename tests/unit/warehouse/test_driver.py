@@ -45,7 +45,7 @@ class Engine:
     def results(self, wait_s):
         return [self.answer(self.tasks.popleft()) for _ in range(min(3, len(self.tasks)))]
 
-    def withdraw(self, visits):
+    def withdraw(self, run, visits):
         visits = list(visits)
         self.tasks = deque(task for task in self.tasks if task.job.visit not in visits)
         return visits

@@ -55,7 +55,7 @@ def test_what_has_not_begun_is_given_back_and_what_has_is_not(tasks):
         engine.submit(task)
     begun.wait(60)
     visits = [task.job.visit for task in tasks]
-    assert engine.withdraw(visits) == visits[1:]
+    assert engine.withdraw("run", visits) == visits[1:]
     go_on.set()
     assert [result.visit for result in gather(engine, 1)] == visits[:1]
     assert engine.results(0.2) == []

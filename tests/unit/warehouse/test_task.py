@@ -29,6 +29,7 @@ from clinica_gado.warehouse.task import (
     TAKEN,
     Order,
     Task,
+    begin_no_more,
     claims_folder,
     leave_worker,
     run_task,
@@ -223,13 +224,17 @@ def test_steps_apart_end_the_visit_with_the_last(order, make_job):
     assert run_task(Task(job, order, (VALIDATE,))).record.status == DONE
 
 
+def wait_for_diary(order, participant):
+    deadline = time.monotonic() + 60
+    while not read_diary(order.caps, f"{participant}_ses-M000") and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_a_run_that_is_stopped_leaves_its_visit_waiting(order, make_job):
     job, found = make_job(words="0 hang"), []
     thread = threading.Thread(target=lambda: found.append(run_task(Task(job, order))))
     thread.start()
-    deadline = time.monotonic() + 60
-    while not read_diary(order.caps, "sub-01_ses-M000") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for_diary(order, "sub-01")
     stop_tasks("another run")
     assert thread.is_alive()
     stop_tasks(order.run)
@@ -237,6 +242,20 @@ def test_a_run_that_is_stopped_leaves_its_visit_waiting(order, make_job):
     assert found[0].state == STOPPED
     assert list_claims(claims_folder(order.caps)) == {}
     assert list(scan(order.caps, {})) == []
+
+
+def test_a_run_that_is_closed_ends_the_visit_that_it_is_at_and_begins_none(order, make_job):
+    found, slow = [], make_job("sub-01", words="1 well")
+    thread = threading.Thread(target=lambda: found.append(run_task(Task(slow, order))))
+    thread.start()
+    wait_for_diary(order, "sub-01")
+    begin_no_more(order.run)
+    late = run_task(Task(make_job("sub-02"), order))
+    assert (late.state, read_diary(order.caps, "sub-02_ses-M000")) == (STOPPED, [])
+    thread.join(timeout=60)
+    assert found[0].record.status == DONE
+    other = replace(order, run="a run beside it")
+    assert run_task(Task(make_job("sub-02"), other)).record.status == DONE
 
 
 def test_a_worker_that_lives_on_is_left_without_processes(order, make_job):
@@ -250,8 +269,7 @@ def test_a_worker_that_lives_on_is_left_without_processes(order, make_job):
 
 def test_threads_are_those_of_the_limits(order, make_job, monkeypatch):
     given = []
-    pool = SimpleNamespace(call=lambda *arguments: given.append(arguments[3]))
-    monkeypatch.setattr(task_module, "POOL", pool)
+    monkeypatch.setattr(task_module.POOL, "call", lambda *call: given.append(call[3]))
     monkeypatch.setattr(task_module, "_conclude", lambda *arguments: None)
     run_task(Task(make_job(), replace(order, limits=Limits(threads=3))))
     assert given[0].threads == 3
