@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-VISIT = "clinica_gado.warehouse.child"
+VISIT = "clinica_gado.runs.child"
 """Module of the processes in which visits run."""
 DASK = "spawn_main"
 """In the command line of a worker that Dask has started on this machine."""

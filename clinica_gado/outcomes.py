@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
-from clinica_gado.bids import Problem, Visit
+from clinica_gado.bids import IDS, Problem, Visit
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import write_json, write_tsv
 from clinica_gado.words import first_few
@@ -165,7 +165,7 @@ def write_failures(path: Path, outcomes: Iterable[Outcome], problems: Iterable[P
     """Write failures.tsv, headed even when empty; return the number of failures."""
     rows = [(*p.visit, p.filename, p.reason) for p in problems]
     rows += [(*o.visit, o.filename, o.reason) for o in outcomes if o.status == FAILED]
-    columns = ["participant_id", "session_id", "filename", "reason"]
+    columns = [*IDS, "filename", "reason"]
     write_tsv(path, pd.DataFrame(sorted(rows), columns=columns))
     return len(rows)
 
@@ -174,5 +174,5 @@ def write_images(path: Path, outcomes: Sequence[Outcome]) -> None:
     """Write images.tsv: every image treated, doubtful rows first."""
     order = sorted(outcomes, key=lambda o: (o.status != FAILED, not o.flags, o.visit))
     rows = [(*o.visit, o.filename, o.status, "; ".join(o.flags)) for o in order]
-    columns = ["participant_id", "session_id", "filename", "status", "flags"]
+    columns = [*IDS, "filename", "status", "flags"]
     write_tsv(path, pd.DataFrame(rows, columns=columns))

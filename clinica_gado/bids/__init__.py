@@ -20,11 +20,12 @@ from clinica_gado.bids.inputs import (
     select_inputs,
 )
 from clinica_gado.bids.selection import SELECTION_COLUMNS, Job, Selection, select
-from clinica_gado.bids.visits import Problem, Visit, VisitFolder, VisitListing, list_visits
+from clinica_gado.bids.visits import IDS, Problem, Visit, VisitFolder, VisitListing, list_visits
 
 __all__ = [
     "BIDS_ORDER",
     "CAPS_ORDER",
+    "IDS",
     "INPUT_COLUMNS",
     "NO_EVIDENCE",
     "SELECTION_COLUMNS",

@@ -67,7 +67,13 @@ def parse_name(filename: str) -> BidsName:
 
 
 def split_name(filename: str) -> BidsName:
-    """Read a file name as `parse_name` does, `sub-` not required (inherited sidecars have none)."""
+    """Read a file name as `parse_name` does, `sub-` not required (inherited sidecars have none).
+
+    Raises
+    ------
+    BidsNameError
+        It has no suffix, a part that is no entity, or an entity twice.
+    """
     *parts, last = filename.split("_")
     suffix, dot, extension = last.partition(".")
     if not _SUFFIX.fullmatch(suffix):

@@ -15,7 +15,7 @@ from clinica_gado.bids.decisions import Decision, Role
 from clinica_gado.bids.images import BidsImage, DatasetReader, Unusable, stem_of
 from clinica_gado.bids.input_rules import InputRequest, Place
 from clinica_gado.bids.preference import preferred_source, why_source
-from clinica_gado.bids.visits import Problem, Visit, VisitFolder, list_in_words, list_visits
+from clinica_gado.bids.visits import IDS, Problem, Visit, VisitFolder, list_in_words, list_visits
 from clinica_gado.errors import SelectionError
 from clinica_gado.sequences import T1W, T1W_CE, T1W_KINDS, T1W_LOW_DOSE
 from clinica_gado.words import counted, first_few
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INPUT_COLUMNS = (
-    *("participant_id", "session_id", "filename", "input", "role", "reason"),
+    *IDS,
+    *("filename", "input", "role", "reason"),
     *("contrast", "evidence", "detail", "doubtful"),
 )
 _STATED = (Source.ENTITY, Source.SIDECAR, Source.CONTRAST_TSV)

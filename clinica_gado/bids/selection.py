@@ -33,6 +33,7 @@ from clinica_gado.bids.filters import EntityFilter
 from clinica_gado.bids.images import BidsImage, DatasetReader
 from clinica_gado.bids.pairs import Pair, PairsTable, read_pairs_table
 from clinica_gado.bids.visits import (
+    IDS,
     Problem,
     Visit,
     VisitFolder,
@@ -82,7 +83,8 @@ class Selection:
 
 
 SELECTION_COLUMNS = (
-    *("participant_id", "session_id", "filename", "contrast", "evidence"),
+    *IDS,
+    *("filename", "contrast", "evidence"),
     *("role", "reason", "detail", "reference", "doubtful"),
 )
 

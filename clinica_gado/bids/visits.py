@@ -32,6 +32,10 @@ class Visit(NamedTuple):
         return f"{self.participant_id} {self.session_id}"
 
 
+IDS = list(Visit._fields)
+"""Columns that name a visit, in every table."""
+
+
 class Problem(NamedTuple):
     """Something that keeps one visit or image from being treated; a line of failures.tsv."""
 
@@ -138,7 +142,7 @@ def read_visit_table(path: Path, required: tuple[str, ...]) -> tuple[list[TableR
     SelectionError
         The file cannot be read as a table, or a column is absent.
     """
-    table = read_table(path, ("participant_id", "session_id", *required)).fillna("")
+    table = read_table(path, (*IDS, *required)).fillna("")
     rows, errors = [], []
     for number, record in enumerate(table.to_dict("records"), start=1):
         cells = {str(column): str(cell).strip() for column, cell in record.items()}

@@ -142,6 +142,11 @@ def take_configuration(
     Parameters
     ----------
     scale : settings that go over the preset or file, and under those given.
+
+    Raises
+    ------
+    click.UsageError
+        The settings do not go together, or the file holds something else.
     """
     preset, file = options.pop("preset"), options.pop("file")
     found = {setting.name: options.pop(setting.name) for setting in settings()}

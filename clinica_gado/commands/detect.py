@@ -58,7 +58,7 @@ def cli(
     the metadata, which stand.
     """
     from clinica_gado.detection.run import DetectionRequest, detect
-    from clinica_gado.warehouse.shards import parse_shard
+    from clinica_gado.runs.shards import parse_shard
 
     share = parse_shard(shard) if shard else None
     tables = (visits_tsv, contrast_tsv)

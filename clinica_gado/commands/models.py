@@ -58,11 +58,19 @@ def verify(models: tuple[str, ...]) -> None:
     """Verify models: card, checksums, and that the weights fit the architecture.
 
     MODELS are ids of installed models or folders of bundles; all installed ones if none is named.
+    A model that is wrong is told, and the others are verified all the same.
     """
+    from clinica_gado.errors import GadoError
     from clinica_gado.models.bundle import find_bundle, known_bundles
 
+    wrong = []
     for model in models or known_bundles():
-        click.echo(_verified(find_bundle(model)))
+        try:
+            click.echo(_verified(find_bundle(model)))
+        except GadoError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise GadoError("\n".join(wrong))
 
 
 @cli.command("import")

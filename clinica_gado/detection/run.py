@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from clinica_gado.bids import Contrast, Evidence, Job, Source, Visit, list_visits
+from clinica_gado.bids import IDS, Contrast, Evidence, Job, Source, Visit, list_visits
 from clinica_gado.bids.assessment import AssessedImage, Assessor
 from clinica_gado.bids.contrast_table import ContrastTable, read_contrast_table
 from clinica_gado.bids.images import BidsImage, DatasetReader
@@ -25,16 +25,17 @@ from clinica_gado.files import read_table, sha256_of, write_tsv
 from clinica_gado.outcomes import failure, write_failures
 from clinica_gado.preprocessing.grids import CROP_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume
-from clinica_gado.warehouse.each import run_each
-from clinica_gado.warehouse.progress import show_progress
-from clinica_gado.warehouse.shards import Shard
+from clinica_gado.runs.each import run_each
+from clinica_gado.runs.progress import show_progress
+from clinica_gado.runs.shards import Shard
 
 logger = logging.getLogger(__name__)
 
 SAVE_S, SAVE_SHARE = 30.0, 20.0
 """Between two savings of the table: seconds, and times what the last one took."""
 COLUMNS = (
-    *("participant_id", "session_id", "filename", "contrast", "evidence", "review"),
+    *IDS,
+    *("filename", "contrast", "evidence", "review"),
     *("picture", "probability", "detail", "failure", "source_sha256", "classifier_sha256"),
 )
 
@@ -295,8 +296,8 @@ def _write(output: Path, rows: list[dict[str, Any]]) -> None:
     """Write what is known so far, what somebody must look at first."""
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     keys = pd.DataFrame({"calm": table["review"].isna() & table["failure"].isna()})
-    order = keys.join(table[["participant_id", "session_id", "filename"]].fillna(""))
-    names = ["calm", "participant_id", "session_id", "filename"]
+    order = keys.join(table[[*IDS, "filename"]].fillna(""))
+    names = ["calm", *IDS, "filename"]
     write_tsv(output, table.loc[order.sort_values(names).index])
 
 

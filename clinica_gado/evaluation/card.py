@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.metrics import METRICS, TISSUE_METRICS
-from clinica_gado.evaluation.paired import IDENTITY, IDS
+from clinica_gado.evaluation.paired import IDENTITY
 from clinica_gado.files import write_json
 from clinica_gado.models.bundle import CARD_NAME, load_card
 from clinica_gado.models.card import card_to_json

@@ -13,6 +13,11 @@ def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     """Return the Dice overlap of two masks of one shape: 1 equal, 0 apart, NaN both empty.
 
     2 |A ∩ B| / (|A| + |B|); Dice 1945, Ecology 26:297.
+
+    Raises
+    ------
+    ValueError
+        The masks differ in shape.
     """
     if one.shape != other.shape:
         raise ValueError(f"Masks of {one.shape} and {other.shape} voxels cannot be compared.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.measures import measure_image
 from clinica_gado.evaluation.metrics import METRICS, TISSUE_METRICS, rounded
 from clinica_gado.evaluation.tissue import COMPARED, REFERENCE, TISSUES, volume_differences
@@ -30,7 +31,6 @@ HISTOGRAM = "histogram-matching"
 TARGET = "target"
 """The source without its enhancement, made with the real image in sight: what is left there are
 sequence and noise, which no model that keeps the style of its input can take away."""
-IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
 COLUMNS = [*IDS, "image", *METRICS, "note"]
 VOLUME_COLUMNS = [*IDS, "image", "engine", *VOLUMES]

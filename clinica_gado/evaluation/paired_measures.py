@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.statistics import (
     COUNTS,
     TEST_COLUMNS,
@@ -16,7 +17,7 @@ from clinica_gado.evaluation.statistics import (
     compare_pairs,
     mean_of,
 )
-from clinica_gado.evaluation.tissue import IDS, Visits
+from clinica_gado.evaluation.tissue import Visits
 from clinica_gado.roles import CE, LOW_DOSE, ROUTINE, SYNTHETIC, T1W
 
 OF_BRAIN = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clinica_gado.bids import Contrast, Visit, VisitFolder, list_visits
+from clinica_gado.bids import IDS, Contrast, Visit, VisitFolder, list_visits
 from clinica_gado.bids.assessment import Assessor
 from clinica_gado.bids.contrast_table import read_contrast_table
 from clinica_gado.bids.images import DatasetReader
@@ -22,7 +22,7 @@ from clinica_gado.errors import InputImageError, RegistrationError, SelectionErr
 from clinica_gado.evaluation.cases import visit_of
 from clinica_gado.evaluation.measures import sharpness_kept
 from clinica_gado.evaluation.metrics import PLAIN_METRICS
-from clinica_gado.evaluation.paired import IDENTITY, IDS, Evaluation, attempt, measure_tissue
+from clinica_gado.evaluation.paired import IDENTITY, Evaluation, attempt, measure_tissue
 from clinica_gado.files import atomic_path
 from clinica_gado.preprocessing.images import read_volume
 from clinica_gado.preprocessing.linear import run_linear

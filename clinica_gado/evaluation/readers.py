@@ -7,12 +7,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.statistics import by_participant, paired_t_test
 from clinica_gado.evaluation.tissue import require_columns
 
 AVERAGE = "average"
 """The mean over the readers of each case who graded it on both images."""
-IDS = ["participant_id", "session_id"]
 DEFINITIONS = {
     "n": "participants with a case that has both; of several cases the mean counts",
     "mean_difference": "mean of first minus second, with its interval by Student's t",

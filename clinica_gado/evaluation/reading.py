@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clinica_gado.bids.visits import Visit, list_in_words, read_visit_table
+from clinica_gado.bids.visits import IDS, Visit, list_in_words, read_visit_table
 from clinica_gado.errors import SelectionError
 from clinica_gado.evaluation.detection import (
     COMPARISON_COLUMNS,
@@ -33,7 +33,6 @@ from clinica_gado.provenance import INTENDED_USE, generated_by
 if TYPE_CHECKING:
     from clinica_gado.evaluation.detection import Reading
 
-IDS = ["participant_id", "session_id"]
 LESION_COLUMNS = (*IDS, "image", "reader", "long_axis_mm", "found")
 LEFT_OUT_COLUMNS = (*IDS, "reason")
 

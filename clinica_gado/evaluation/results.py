@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.metrics import PSNR_TOLERANCE_DB, Metric, records
 from clinica_gado.evaluation.paired import IDENTITY, tissue_differences
 from clinica_gado.evaluation.statistics import test_differences
@@ -75,7 +76,7 @@ class Results:
     def failures(self) -> pd.DataFrame:
         """The cases on which an image could not be made, with the reason."""
         failed = self.cases[self.cases["note"] != ""]
-        return failed[["participant_id", "session_id", "image", "note"]]
+        return failed[[*IDS, "image", "note"]]
 
     @property
     def tests(self) -> pd.DataFrame:

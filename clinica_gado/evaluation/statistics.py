@@ -92,6 +92,13 @@ def test_differences(  # of statistics, not of pytest: import the module in test
     -------
     One row an engine, test set and tissue (`columns_of_tests`), volumes in cm³. What cannot be
     computed is NaN, with the reason in `note`.
+
+    Raises
+    ------
+    SelectionError
+        The table lacks a column.
+    ValueError
+        `m` is below 1.
     """
     compared = [f"{image}_cm3" for image in roles.compared]
     columns = ["test_set", "engine", "tissue", PARTICIPANT, *compared]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.metrics import NOT_RANKED, tolerance
-from clinica_gado.evaluation.paired import IDENTITY, IDS
+from clinica_gado.evaluation.paired import IDENTITY
 
 if TYPE_CHECKING:
     from clinica_gado.evaluation.metrics import Metric

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.evaluation.tissue import (
     COMPARED,
-    IDS,
     TISSUES,
     Visits,
     find_test_sets,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from clinica_gado.bids import IDS
 from clinica_gado.errors import SelectionError
 from clinica_gado.roles import REMOVAL_ROLES, Roles
 
@@ -22,7 +23,6 @@ ALL = "all"
 """The one test set when no quality was given."""
 UNRATED = "unrated"
 """Test set of the visits that a table of qualities does not name."""
-IDS = ["participant_id", "session_id"]
 EXCLUDED = "excluded on request"
 _VOLUMES = [f"{tissue}_cm3" for tissue in TISSUES]
 _KEYS = ["engine", *IDS]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import IDS, Visit
 from clinica_gado.errors import SelectionError
 from clinica_gado.export.candidates import SYNTHETIC
 from clinica_gado.files import read_table
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IDS = ["participant_id", "session_id"]
 SITE, IS_SYNTHETIC = "SITE", "SYNTHETIC"
 
 

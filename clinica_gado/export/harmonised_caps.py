@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import IDS, Visit
 from clinica_gado.caps import qc_folder, read_sidecar, sidecar_of, visit_folder
 from clinica_gado.errors import GadoError, OutputError, SelectionError
 from clinica_gado.export.candidates import (
@@ -31,17 +31,18 @@ from clinica_gado.preprocessing.grids import CROP_GRID, CROP_SLICES, MNI_GRID
 from clinica_gado.preprocessing.images import Volume, read_volume, save_volume
 from clinica_gado.provenance import generated_by
 from clinica_gado.report.reviews import REJECT, Review, read_reviews
-from clinica_gado.warehouse.progress import show_progress
+from clinica_gado.runs.progress import show_progress
 from clinica_gado.words import counted
 
 logger = logging.getLogger(__name__)
 
 DATASET_NAME = "T1w without contrast, real or synthetic"
 MANIFEST_COLUMNS = (
-    *("participant_id", "session_id", "origin", "filename", "flags", "decision", "comment"),
+    *IDS,
+    *("origin", "filename", "flags", "decision", "comment"),
     *("source", "image_sha256", "model", "model_sha256"),
 )
-LEFT_OUT_COLUMNS = ("participant_id", "session_id", "status", "reason")
+LEFT_OUT_COLUMNS = (*IDS, "status", "reason")
 REJECTED, NOTHING, FAILED = "rejected", "no image", "failed"
 
 

@@ -124,7 +124,13 @@ class MinMax:
     brain_only: ClassVar[bool] = False
 
     def fit(self, image: NDArray[np.float32]) -> Scale:
-        """Return the scale of an image, of any shape."""
+        """Return the scale of an image, of any shape.
+
+        Raises
+        ------
+        InputImageError
+            It has one value everywhere, or one that is not finite.
+        """
         _check_finite(image)
         lowest, highest = float(image.min()), float(image.max())
         if lowest == highest:
@@ -162,7 +168,13 @@ class PercentileMedian:
             )
 
     def fit(self, image: NDArray[np.float32]) -> Scale:
-        """Return the scale of an image, of any shape."""
+        """Return the scale of an image, of any shape.
+
+        Raises
+        ------
+        InputImageError
+            It has no voxel above zero, or one that is not finite.
+        """
         _check_finite(image)
         positive = image[image > 0]
         if positive.size == 0:
@@ -194,7 +206,13 @@ class ZScore:
             raise ValueError("low must be below high.")
 
     def fit(self, image: NDArray[np.float32]) -> Scale:
-        """Return the scale of an image, given the voxels of its brain, of any shape."""
+        """Return the scale of an image, given the voxels of its brain, of any shape.
+
+        Raises
+        ------
+        InputImageError
+            It has one value everywhere, or one that is not finite.
+        """
         mean, deviation = _mean_and_deviation(image)
         factor = 1.0 / (deviation * (self.high - self.low))
         return Scale(offset=mean + self.low * deviation, factor=factor, clipped=True)
@@ -215,7 +233,13 @@ class Equalised:
     bins: float = 256
 
     def fit(self, image: NDArray[np.float32]) -> EqualisedScale:
-        """Return the scale of an image, given the voxels of its brain, of any shape."""
+        """Return the scale of an image, given the voxels of its brain, of any shape.
+
+        Raises
+        ------
+        InputImageError
+            It has two values at most, or one that is not finite.
+        """
         from skimage.exposure import cumulative_distribution
 
         _mean_and_deviation(image)

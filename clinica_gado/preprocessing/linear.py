@@ -167,7 +167,13 @@ def resample_to_grid(volume: Volume, grid: Grid, matrix: NDArray[np.float64]) ->
 
 
 def crop(volume: Volume) -> Volume:
-    """Cut an image on `MNI_GRID` to Clinica's `CROP_GRID`."""
+    """Cut an image on `MNI_GRID` to Clinica's `CROP_GRID`.
+
+    Raises
+    ------
+    RegistrationError
+        It is not on that grid.
+    """
     if volume.data.shape != MNI_GRID.shape:
         raise RegistrationError(
             f"An image of {volume.data.shape} voxels cannot be cropped as t1-linear does; "

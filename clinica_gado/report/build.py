@@ -72,7 +72,13 @@ def _check_output(path: Path) -> None:
 def gather(
     caps: Path, pipeline: str, *, reviews: Path | None = None, redact: bool = False
 ) -> tuple[dict[str, Any], list[Picture]]:
-    """Return the content of the report, redacted if asked for, and its pictures."""
+    """Return the content of the report, redacted if asked for, and its pictures.
+
+    Raises
+    ------
+    OutputError
+        The pipeline was not run on this dataset.
+    """
     folder = qc_folder(caps, pipeline)
     if not folder.is_dir():
         raise OutputError(f"{folder} is not there: run {pipeline} on this CAPS dataset first.")

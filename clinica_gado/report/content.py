@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from clinica_gado.bids import Role, Visit
+from clinica_gado.bids import IDS, Role, Visit
 from clinica_gado.provenance import INTENDED_USE
 from clinica_gado.report.reviews import REJECT, Review
 from clinica_gado.report.tables import Row, RunTables, visit_of
@@ -146,11 +146,7 @@ _CHOSEN_BY = ("desc", "image", "tissue")
 
 
 def _without_ids(row: Row) -> Row:
-    return {
-        key: value
-        for key, value in row.items()
-        if key not in ("participant_id", "session_id", "flags")
-    }
+    return {key: value for key, value in row.items() if key not in (*IDS, "flags")}
 
 
 def _gravity(record: Mapping[str, Any], kinds: list[str]) -> tuple[int, int, str, str]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import IDS, Visit
 from clinica_gado.errors import SelectionError
 from clinica_gado.files import read_table
 
 ACCEPT, REJECT = "accept", "reject"
-COLUMNS = ("participant_id", "session_id", "decision", "comment", "reviewer", "date")
+COLUMNS = (*IDS, "decision", "comment", "reviewer", "date")
 
 
 class Review(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clinica_gado.bids import Visit
+from clinica_gado.bids import IDS, Visit
 from clinica_gado.errors import GadoError
 from clinica_gado.files import read_table
 
@@ -21,9 +21,8 @@ TABLES = (
 )  # fmt: skip
 PRINTED = ("table1", "table2")
 """Tables in the form of the paper, shown as their Markdown has them."""
-IDS = ("participant_id", "session_id")
 TEXT_COLUMNS = frozenset((
-    "participant_id", "session_id", "filename", "status", "flags", "reason", "detail", "image",
+    *IDS, "filename", "status", "flags", "reason", "detail", "image",
     "engine", "tissue", "test_set", "note", "contrast", "evidence", "input", "role", "reference",
     "doubtful", "desc", "family", "measure",
 ))  # fmt: skip
@@ -73,7 +72,9 @@ class RunTables:
         if not path.is_file():
             return []
         try:
-            table = read_table(path, IDS if name in ("images", "failures", "volumes") else ())
+            table = read_table(
+                path, tuple(IDS) if name in ("images", "failures", "volumes") else ()
+            )
         except GadoError as error:
             self.notes.append(str(error))
             return []

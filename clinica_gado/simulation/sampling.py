@@ -112,7 +112,13 @@ def _patchiness(rng: np.random.Generator, kind: LesionKind) -> float:
 
 
 def sample_sequence(rng: np.random.Generator, name: str, field_strength_t: float) -> Sequence:
-    """Draw the times of a sequence of `SEQUENCES` within what clinics use at a field."""
+    """Draw the times of a sequence of `SEQUENCES` within what clinics use at a field.
+
+    Raises
+    ------
+    ValueError
+        No sequence has that name.
+    """
     flair_delay = (2200.0, 2450.0) if field_strength_t == 1.5 else (2350.0, 2600.0)
     match name:
         case "mprage":

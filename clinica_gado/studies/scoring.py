@@ -110,7 +110,13 @@ def maker_of(predictor: Predictor) -> Maker:
 
 
 def by_name(trial: Trial) -> Mapping[str, Image]:
-    """Return the images of a trial that is of a case; the first of them leads."""
+    """Return the images of a trial that is of a case; the first of them leads.
+
+    Raises
+    ------
+    TypeError
+        The trial is of a pair.
+    """
     if not isinstance(trial.images, Mapping):
         raise TypeError("The trial is of a pair, whose images have no names.")
     return trial.images

@@ -105,7 +105,13 @@ def train_bundle(request: TrainingRequest) -> Bundle | None:
 
 
 def prepare(request: TrainingRequest) -> list[Path]:
-    """Prepare every pair, or case, that is learned from or judged by."""
+    """Prepare every pair, or case, that is learned from or judged by.
+
+    Raises
+    ------
+    TrainingError
+        There is nothing to learn from.
+    """
     config = request.config
     prepare_visits = _prepare_cases if config.takes_cases else _prepare_pairs
     files = [file for table in _tables(request) for file in prepare_visits(request, table)]
@@ -194,6 +200,11 @@ def make_splits(request: TrainingRequest, files: Sequence[Path]) -> list[Split]:
     """Split the pairs: into folds, or by the user's table of validation visits.
 
     Without pairs, folds are of label maps: each is judged by heads simulated on the others.
+
+    Raises
+    ------
+    TrainingError
+        A split would have nothing to judge by.
     """
     if request.folds > 1:
         if not files:
@@ -232,7 +243,13 @@ def _judges_on(label_maps: Sequence[Path], request: TrainingRequest) -> tuple[Pa
 def train_split(
     request: TrainingRequest, split: Split, blueprint: Blueprint, fabric: Fabric
 ) -> Bundle:
-    """Train one network on one split and write its bundle."""
+    """Train one network on one split and write its bundle.
+
+    Raises
+    ------
+    TrainingError
+        Nothing is left to learn from.
+    """
     config, folder = request.config, request.output / "training"
     if split.label_maps is not None:
         request = replace(request, label_maps=split.label_maps)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from clinica_gado.bids import Visit, parse_name
+from clinica_gado.bids import IDS, Visit, parse_name
 from clinica_gado.caps import ENHANCEMENT, REMOVAL, read_sidecar, segmentation_paths
 from clinica_gado.evaluation.agreement import agreement
 from clinica_gado.evaluation.paired_measures import compare_measures
@@ -30,7 +30,6 @@ from clinica_gado.words import counted, first_few
 
 logger = logging.getLogger(__name__)
 
-IDS = ["participant_id", "session_id"]
 VOLUMES = ["gm_cm3", "wm_cm3", "csf_cm3", "tiv_cm3"]
 DESC = "desc"
 SYNTHESISED = "SynthCE"

@@ -28,17 +28,17 @@ from clinica_gado.runs.end import (
     write_results,
 )
 from clinica_gado.runs.options import RemovalRunOptions
+from clinica_gado.runs.progress import EventLog, Progress, open_event_log, show_progress
+from clinica_gado.runs.shards import Shard
 from clinica_gado.runs.start import check_start, warn_of_low_space
+from clinica_gado.runs.visit_process import Limits
 from clinica_gado.warehouse.driver import Driver, Stop
 from clinica_gado.warehouse.engine import EngineOptions, start_engine
-from clinica_gado.warehouse.progress import EventLog, Progress, open_event_log, show_progress
 from clinica_gado.warehouse.records import Record, is_current
-from clinica_gado.warehouse.shards import Shard
 from clinica_gado.warehouse.state import State, coverage, write_run_tables
 from clinica_gado.warehouse.status import generalise
 from clinica_gado.warehouse.task import Order, Result
 from clinica_gado.warehouse.visit import Treat, VisitSettings, treat
-from clinica_gado.warehouse.visit_process import Limits
 from clinica_gado.words import counted
 
 if TYPE_CHECKING:

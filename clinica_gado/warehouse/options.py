@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from clinica_gado.doctor.machine import memory_bytes
+from clinica_gado.runs.shards import parse_shard
+from clinica_gado.runs.visit_process import Limits
 from clinica_gado.warehouse.engine import (
     DASHBOARD,
     EngineError,
@@ -13,8 +15,6 @@ from clinica_gado.warehouse.engine import (
     local_workers,
 )
 from clinica_gado.warehouse.harmonize import Plan
-from clinica_gado.warehouse.shards import parse_shard
-from clinica_gado.warehouse.visit_process import Limits
 
 MAX_PORT = 65535
 MEMORY_SHARE = 0.9

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinica_gado.bids import Problem, Selection, Visit
+from clinica_gado.bids import IDS, Problem, Selection, Visit
 from clinica_gado.caps import REMOVAL, qc_folder, visit_folder
 from clinica_gado.errors import GadoError, OutputError
 from clinica_gado.files import read_table, write_tsv
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 10.0
-IDS = ("participant_id", "session_id")
 LOCK = "ledger"
 
 

@@ -20,6 +20,13 @@ from clinica_gado.errors import GadoError
 from clinica_gado.files import remove_leftovers
 from clinica_gado.gado_removal import PIPELINE
 from clinica_gado.outcomes import DONE, FAILED, Outcome, failure, is_unvalidated
+from clinica_gado.runs.visit_process import (
+    POOL,
+    Limits,
+    ProcessDiedError,
+    StoppedError,
+    VisitEndedError,
+)
 from clinica_gado.warehouse.claims import take_claim
 from clinica_gado.warehouse.records import (
     Record,
@@ -29,13 +36,6 @@ from clinica_gado.warehouse.records import (
     save_record,
 )
 from clinica_gado.warehouse.visit import STEPS, Treat, VisitSettings, treat
-from clinica_gado.warehouse.visit_process import (
-    POOL,
-    Limits,
-    ProcessDiedError,
-    StoppedError,
-    VisitEndedError,
-)
 
 logger = logging.getLogger(__name__)
 

@@ -170,6 +170,7 @@ def test_a_wrong_card_leaves_the_other_models_listed(
     assert "tiny-1  t1-gado-removal" in listed
     assert str(user_folder / "wrong" / "card.json") in listed
     assert len(run("verify", "wrong", exit_code=2).output.splitlines()) == 1
+    assert run("verify", "wrong", "tiny-1", exit_code=2).output.startswith("tiny-1: verified")
     (finding,) = [found for found in shipped.models() if found.name == "wrong"]
     assert finding.state == "wrong"
 

@@ -18,7 +18,7 @@ from clinica_gado.detection import run as module
 from clinica_gado.detection.classifier import Picture
 from clinica_gado.detection.run import DetectionRequest, detect
 from clinica_gado.errors import GadoError, InputImageError, OutputError, SelectionError
-from clinica_gado.warehouse.shards import Shard
+from clinica_gado.runs.shards import Shard
 
 SHOWN = {
     "bright": Picture(0.98, Contrast.ENHANCED),

@@ -17,7 +17,7 @@ from clinica_gado.errors import OutputError, SelectionError
 from clinica_gado.export import harmonised_caps
 from clinica_gado.export.harmonised_caps import ExportRequest, export
 from clinica_gado.preprocessing.images import read_volume
-from clinica_gado.warehouse import progress as progress_module
+from clinica_gado.runs import progress as progress_module
 
 SPACE = "space-MNI152NLin2009cSym"
 CROPPED_A = f"subjects/sub-A/ses-M000/t1_linear/sub-A_ses-M000_{SPACE}_desc-Crop_res-1x1x1_T1w"

@@ -11,10 +11,10 @@ import pytest
 
 from clinica_gado.bids import NO_EVIDENCE, Job, Visit
 from clinica_gado.gado_removal import RemovalSettings
+from clinica_gado.runs.visit_process import Limits
 from clinica_gado.validation.settings import ValidationSettings
 from clinica_gado.warehouse.task import Order
 from clinica_gado.warehouse.visit import VisitSettings
-from clinica_gado.warehouse.visit_process import Limits
 
 BENCHMARKS = str(Path(__file__).parents[3] / "benchmarks")
 sys.path.insert(0, BENCHMARKS)

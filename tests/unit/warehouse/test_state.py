@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from clinica_gado.bids import Problem, Visit, select
 from clinica_gado.commands.main import cli
 from clinica_gado.outcomes import FAILED, Outcome
+from clinica_gado.runs.shards import Shard
 from clinica_gado.warehouse import records
 from clinica_gado.warehouse.claims import take_claim
 from clinica_gado.warehouse.records import WAITING, make_record, save_record
-from clinica_gado.warehouse.shards import Shard
 from clinica_gado.warehouse.state import State, coverage, merge_selection, write_run_tables
 from clinica_gado.warehouse.status import generalise, read_status
 from clinica_gado.warehouse.task import Task, claims_folder, run_task

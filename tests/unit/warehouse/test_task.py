@@ -18,6 +18,7 @@ from _stand_in import read_diary
 from clinica_gado.caps import removal_paths
 from clinica_gado.errors import OutputError
 from clinica_gado.outcomes import DONE, FAILED, Outcome, with_validation
+from clinica_gado.runs.visit_process import Limits
 from clinica_gado.warehouse import task as task_module
 from clinica_gado.warehouse.claims import list_claims, take_claim
 from clinica_gado.warehouse.records import save_record, scan
@@ -36,7 +37,6 @@ from clinica_gado.warehouse.task import (
     stop_tasks,
 )
 from clinica_gado.warehouse.visit import PREPROCESS, VALIDATE
-from clinica_gado.warehouse.visit_process import Limits
 
 
 def limited(order: Order, **limits) -> Order:

@@ -64,7 +64,7 @@ class VisitProcess:
         descriptors = (requests.fileno(), answers.fileno())
         with requests, answers:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "clinica_gado.warehouse.child", *map(str, descriptors)],
+                [sys.executable, "-m", "clinica_gado.runs.child", *map(str, descriptors)],
                 env={**_environment(threads), "TMPDIR": self._temporary.name},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # of libraries that talk

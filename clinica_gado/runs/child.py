@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from clinica_gado.console import show_messages
-from clinica_gado.warehouse.visit_process import VisitEndedError
+from clinica_gado.runs.visit_process import VisitEndedError
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from clinica_gado.errors import GadoError
 from clinica_gado.machine import allowed_cpus
-from clinica_gado.warehouse.visit_process import POOL, Limits
+from clinica_gado.runs.visit_process import POOL, Limits
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import pytest
 
 from clinica_gado.bids import Visit
 from clinica_gado.errors import SelectionError
-from clinica_gado.warehouse.shards import Shard, parse_shard
+from clinica_gado.runs.shards import Shard, parse_shard
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

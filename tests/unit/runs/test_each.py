@@ -8,8 +8,8 @@ import time
 import pytest
 
 from clinica_gado.errors import GadoError
-from clinica_gado.warehouse.each import run_each
-from clinica_gado.warehouse.visit_process import POOL
+from clinica_gado.runs.each import run_each
+from clinica_gado.runs.visit_process import POOL
 
 
 def test_one_process_is_this_one() -> None:
