@@ -7,6 +7,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test fails by the clock: machines of continuous integration stand still now and then.
+settings.register_profile(
+    "by no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("by no clock")
 
 _ASKS_FOR_NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.bind", "socket.sendto")
 

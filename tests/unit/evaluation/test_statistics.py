@@ -175,7 +175,7 @@ def test_each_engine_is_a_family_of_its_own():
     assert set(found.m) == {3}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     pairs=st.lists(
         st.tuples(st.floats(0, 500), st.floats(0, 500)), min_size=2, max_size=12, unique=True

@@ -64,7 +64,7 @@ def test_normalised_differences_of_the_three_tissues_cancel(volumes):
     assert table.groupby("participant_id").ce_signed_cm3.sum().abs().max() < 1e-9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(range(6)))
 def test_the_order_of_the_rows_changes_no_bit(order):
     base = pd.DataFrame([

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinica_gado.preprocessing.grids import CROP_GRID, MNI_GRID
@@ -28,7 +28,6 @@ def levels(shape, step):
         yield level
 
 
-@settings(deadline=None)
 @given(st.tuples(sizes, sizes, sizes), st.sampled_from([1.0, 1.5, 3.0]))
 def test_no_level_is_one_column_of_several_voxels(shape, spacing_mm):
     padded = padded_shape(blank(shape, spacing_mm), 3.0)
@@ -36,7 +35,6 @@ def test_no_level_is_one_column_of_several_voxels(shape, spacing_mm):
     assert [level for level in levels(padded, step) if level[0] == level[2] == 1 < level[1]] == []
 
 
-@settings(deadline=None)
 @given(st.tuples(sizes, sizes, sizes))
 def test_padding_adds_slices_only_and_no_more_than_needed(shape):
     padded = padded_shape(blank(shape), 3.0)
