@@ -48,17 +48,8 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
             limits = limits_of_agreement((a - b).droplevel(KEYS[1:]))
             r = float(np.corrcoef(a, b)[0, 1]) if len(a) > 1 else float("nan")
             rows.append({"image": image, "tissue": column[:-4], **limits, "r": round(r, 3)})
-    columns = [
-        "image",
-        "tissue",
-        "n",
-        "n_visits",
-        "r",
-        "bias_cm3",
-        "sd_cm3",
-        "loa_low_cm3",
-        "loa_high_cm3",
-    ]
+    counts, limits_cm3 = ("n", "n_visits"), ("bias_cm3", "sd_cm3", "loa_low_cm3", "loa_high_cm3")
+    columns = ["image", "tissue", *counts, "r", *limits_cm3]
     return pd.DataFrame(rows)[columns].round(3)
 
 

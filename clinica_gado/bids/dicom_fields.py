@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clinica_gado.bids.agent_words import AGENT, AGENT_IN_GENERAL, plain_text
+from clinica_gado.bids.agent_words import AGENT, AGENT_IN_GENERAL, NEGATIONS, plain_text
 from clinica_gado.bids.contrast import Contrast, Evidence, Source
 
 AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose")
@@ -17,7 +17,6 @@ _ALONE_IS_NO_AGENT = frozenset("c")
 _WITHOUT_ALL = frozenset(["native", "nativ", "unenhanced", "precontrast", "noncontrast", "nce"])
 _BEFORE = frozenset(["pre", "avant", "before", "prima"])
 _AFTER = frozenset(["post", "apres", "after", "nach", "dopo"])
-_NOT = frozenset(["sans", "without", "wo", "no", "non", "ohne", "senza", "sin"])
 
 
 def dicom_evidence(fields: Mapping[str, Any]) -> Evidence | None:
@@ -40,12 +39,12 @@ def _is_agent(word: str) -> bool:
 
 def _telling_words(text: str) -> str:
     """Return the words that tell of contrast: whatever else was typed may be of the patient."""
-    known = _WITHOUT_ALL | _BEFORE | _AFTER | _NOT
+    known = _WITHOUT_ALL | _BEFORE | _AFTER | NEGATIONS
     return " ".join(word for word in _words(text) if word in known or _is_agent(word))
 
 
 def contrast_in_words(text: str) -> Contrast | None:
-    """Read the description of a series (English, French, German, Italian).
+    """Read the description of a series (English, French, German, Italian, Spanish).
 
     None when it says nothing, or both: a word for "without" that belongs to no agent makes any
     other word doubtful.
@@ -58,10 +57,10 @@ def contrast_in_words(text: str) -> Contrast | None:
             found.add(Contrast.NON_ENHANCED)
         elif word in _AFTER and not after:
             found.add(Contrast.ENHANCED)
-        elif word in _NOT or word in _BEFORE:
+        elif word in NEGATIONS or word in _BEFORE:
             loose += not _is_agent(after)
         elif _is_agent(word):
-            is_without = before in _NOT or before in _BEFORE
+            is_without = before in NEGATIONS or before in _BEFORE
             if is_without or before in _AFTER or word not in _ALONE_IS_NO_AGENT:
                 found.add(Contrast.NON_ENHANCED if is_without else Contrast.ENHANCED)
     return found.pop() if len(found) == 1 and not loose else None

@@ -18,5 +18,5 @@ def enhancing_label_option(declare: Callable[..., Decorator] = click.option) -> 
         type=int,
         multiple=True,
         default=(3, 4),
-        help="Label of enhancing lesion; repeatable.",
+        help="Label of enhancing lesions; repeatable.",
     )

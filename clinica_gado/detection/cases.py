@@ -39,9 +39,7 @@ def simulated_cases(
             facts: Row = {"group": f"head {head:02d}", "sequence": pair.sequence}
             facts["brain_only"] = pair.brain_only
             for contrast, image in ((ENHANCED, pair.enhanced), (PLAIN, pair.plain)):
-                yield {**facts, "brain_only": pair.brain_only, "contrast": contrast} | profile(
-                    image
-                )
+                yield {**facts, "contrast": contrast, **profile(image)}
 
     form = f"{anatomies}x{pairs}" + (f"_{seed}" if seed != SEED else "")
     kept = (_kept(keep / f"head_{head:02d}_{form}.tsv", draw, head) for head in heads)

@@ -32,7 +32,7 @@ BRAIN_ONLY_MAX_CM3 = 2300.0
 largest some 2100; heads, the air around them at one value, 2500 and more."""
 BRAIN_ONLY_MAX_BORDER = 0.8
 """As acquired: area at the border of the field of view, of the largest slice along that axis.
-Brains alone have at most .11 (17 real ones), .59 to .66 where the upper 30 mm are missing; slabs of
+Brains alone have at most .11 (17 real ones), .59 to .79 where the upper 30 mm are missing; slabs of
 a head, of their volume, .83 to .88."""
 BRAIN_ONLY_MAX_OUTSIDE = 0.25
 """On the template's grid: share of the foreground outside the template's brain. Brains alone have

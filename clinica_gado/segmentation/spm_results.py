@@ -31,7 +31,8 @@ def read_maps(image: Path, shape: tuple[int, ...]) -> TissueMaps | None:
 def _log_likelihood(image: Path) -> float:
     """Return that of SPM's last iteration; 0 where SPM's file does not say."""
     try:
-        return float(loadmat(image.with_name(f"{image.stem}_seg8.mat"))["ll"].squeeze())
+        with image.with_name(f"{image.stem}_seg8.mat").open("rb") as stream:
+            return float(loadmat(stream)["ll"].squeeze())
     except (OSError, KeyError, ValueError, NotImplementedError):
         return 0.0
 

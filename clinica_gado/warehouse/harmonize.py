@@ -235,10 +235,12 @@ class _Desk:
         self.failed = 0
 
     def tick(self) -> None:
+        """Keep what has ended, and say how far the run is, when it is time to."""
         self._state.flush()
         self._progress.tick()
 
     def take(self, result: Result) -> None:
+        """Count and keep the end of a visit, and tell a failure at once."""
         record = result.record
         if record is None:
             return

@@ -21,8 +21,11 @@ def test_words_for_an_agent(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["3D T1 SANS INJECTION", "t1 w/o contrast", "T1_mprage_pre", "T1 nativ", "T1 non gado"],
-)
+    [
+        "3D T1 SANS INJECTION", "t1 w/o contrast", "T1_mprage_pre", "T1 nativ", "T1 non gado",
+        "T1 kein KM", "T1 not enhanced", "T1 aucune injection",
+    ],
+)  # fmt: skip
 def test_words_for_none(text: str) -> None:
     assert contrast_in_words(text) is Contrast.NON_ENHANCED
 
@@ -31,7 +34,7 @@ def test_words_for_none(text: str) -> None:
     "text",
     [
         "T1 MPRAGE", "T1 POST OP", "T1 PRE OP", "NO ANGLE", "T1 sans et avec gado",
-        "T1 pre and post gad", "posterior fossa", "T1 C spine", "",
+        "T1 pre and post gad", "did not move, KM", "posterior fossa", "T1 C spine", "",
     ],
 )  # fmt: skip
 def test_words_that_leave_it_open(text: str) -> None:
