@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from clinica_gado.errors import SegmentationError
 from clinica_gado.evaluation.overlap import dice
-from clinica_gado.segmentation.segmenter import TissueMaps
+from clinica_gado.segmentation.segmenter import TISSUES, TissueMaps
 from clinica_gado.segmentation.unified import (
     UnifiedModel,
     UnifiedParameters,
@@ -68,6 +69,20 @@ def test_the_scale_of_intensities_does_not_matter(atlas, brain):
     # A power of two is exact: anything else would follow another path of rounding.
     one, other = (segment_unified(s * brain[1], atlas, PARAMETERS) for s in (1.0, 64.0))
     np.testing.assert_array_equal(one.graymatter, other.graymatter)
+
+
+def test_the_number_of_threads_does_not_matter(atlas, brain):
+    before = torch.get_num_threads()
+    maps = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            maps.append(segment_unified(brain[1], atlas, PARAMETERS))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for tissue in TISSUES:
+        np.testing.assert_array_equal(getattr(maps[0], tissue), getattr(maps[1], tissue))
 
 
 def test_a_brain_without_contrast_is_refused(atlas, brain):
