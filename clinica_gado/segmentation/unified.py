@@ -206,7 +206,8 @@ def _segment(
 def _one_thread() -> Iterator[None]:
     """Let torch sum in one order: the last bits decide where the fit ends.
 
-    Between one thread and two, tissue volumes of a real brain (sub-val05) differed by up to 13 cm³.
+    Between one thread and two, CSF of one real brain in fifteen differed by 16 cm³, the others' by
+    less than 1.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
